@@ -1,0 +1,51 @@
+# The project's verbs. Each one does its own set-up: on a fresh machine `make demo` needs Python 3.11+ and nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help install demo ui test check bench lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+# Telemetry is off for every tool that has any.
+export DO_NOT_TRACK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := False
+
+help:  ## list the verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Rainbow needs Python 3.11 to 3.13: make PYTHON=python3.12 install") if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-installer.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+install: $(STAMP)  ## a .venv with the locked dependencies and the `rainbow` command
+
+demo: install  ## from nothing to a full lakehouse: stack, shop, one run, the batch views
+	$(BIN)/rainbow demo
+
+ui: install  ## the Dagster UI on http://127.0.0.1:3000
+	$(BIN)/rainbow ui
+
+test: install  ## unit, graph and integration tests
+	$(BIN)/pytest
+
+check: install  ## lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests dbt_project/macros
+
+bench: install  ## the benchmarks: ratios, as a table and as JSON
+	$(BIN)/python -m benchmarks
+
+lock: install  ## pin the dependencies again, with hashes
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--group dev pyproject.toml -o requirements.lock
+	grep -A 99 '^uv==' requirements.lock | awk 'NR > 1 && /^[a-z]/ {exit} {print}' > requirements-installer.lock
+
+clean:  ## stop the stack and remove everything that was made here
+	-@[ -x $(BIN)/rainbow ] && $(BIN)/rainbow down
+	rm -rf .venv .rainbow dbt_project/target dbt_project/logs

@@ -1,0 +1,1 @@
+"""Rainbow: an e-commerce lakehouse as one Dagster asset graph."""

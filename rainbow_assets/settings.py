@@ -1,0 +1,118 @@
+"""The only reader of the environment: every setting, its meaning and its default.
+
+Order: environment variable, then `$RAINBOW_HOME/rainbow.env`, then the default. Not here: anything that
+connects to a system.
+"""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from dotenv import dotenv_values, set_key
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rainbow_assets.errors import SettingsError
+
+PREFIX = "RAINBOW_"
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """All settings, checked. Field `x_y` is the environment variable `RAINBOW_X_Y`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    home: Path = Field(default=PROJECT_DIR / ".rainbow", description="everything that the embedded stack writes")
+    source_url: SecretStr | None = Field(default=None, description="the shop, postgresql://…")
+    catalog_url: SecretStr | None = Field(default=None, description="the DuckLake catalog, postgresql://…")
+    iceberg_catalog_url: SecretStr | None = Field(default=None, description="the Iceberg catalog, postgresql://…")
+    dagster_url: SecretStr | None = Field(default=None, description="Dagster's storage, postgresql://…")
+    s3_endpoint: str | None = Field(default=None, description="http(s)://host:port; unset: Amazon S3")
+    s3_access_key: SecretStr | None = Field(default=None, description="S3 access key")
+    s3_secret_key: SecretStr | None = Field(default=None, description="S3 secret key")
+    s3_region: str = Field(default="us-east-1", description="S3 region")
+    s3_bucket: str = Field(default="rainbow", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="bucket")
+    clickhouse_url: SecretStr | None = Field(
+        default=None,
+        description="chdb:///path (embedded) or clickhouse(s)://user:password@host:port/rainbow",
+    )
+    start_date: date = Field(default=date(2026, 1, 1), description="first daily partition")
+    end_date: date | None = Field(default=None, description="last daily partition; unset: yesterday (UTC)")
+    pg_port: int = Field(default=15432, ge=1, le=65535, description="port of the embedded PostgreSQL")
+    s3_port: int = Field(default=18333, ge=1, le=65535, description="port of the embedded S3 server")
+
+    @model_validator(mode="after")
+    def _dates_in_order(self) -> Self:
+        if self.end_date and self.end_date < self.start_date:
+            raise ValueError(f"RAINBOW_END_DATE {self.end_date} is before RAINBOW_START_DATE {self.start_date}")
+        return self
+
+    @classmethod
+    def load(cls) -> "Settings":
+        """Read the environment over `rainbow.env` over the defaults.
+
+        Raises:
+            SettingsError: a RAINBOW_ variable is unknown or its value malformed; the message names it.
+        """
+        environment = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+        home = Path(environment.get("RAINBOW_HOME") or cls.model_fields["home"].default).expanduser().resolve()
+        file = home / "rainbow.env"
+        recorded = {name: value for name, value in dotenv_values(file).items() if value} if file.exists() else {}
+        values: dict[str, Any] = {}
+        for origin, names in ((str(file), recorded), ("the environment", environment)):
+            for name, value in names.items():
+                field = name.removeprefix(PREFIX).lower()
+                if not name.startswith(PREFIX) or field not in cls.model_fields:
+                    known = ", ".join(f"{PREFIX}{field.upper()}" for field in cls.model_fields)
+                    raise SettingsError(f"Unknown setting {name} in {origin}.", f"Known settings: {known}.")
+                if value:
+                    values[field] = value
+        values["home"] = home
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError(_explain(error), "Correct it and try again.") from None
+
+    @property
+    def env_file(self) -> Path:
+        """Where `rainbow up`, `seed` and `load-olist` record settings; mode 600, it holds credentials."""
+        return self.home / "rainbow.env"
+
+    @property
+    def last_partition(self) -> date:
+        """The newest daily partition: `RAINBOW_END_DATE`, else yesterday (UTC)."""
+        return self.end_date or datetime.now(UTC).date() - timedelta(days=1)
+
+    def secret(self, field: str) -> str:
+        """The value of a setting that something needs now.
+
+        Raises:
+            SettingsError: it is not set.
+        """
+        value: SecretStr | None = getattr(self, field)
+        if value is None:
+            raise SettingsError(
+                f"{PREFIX}{field.upper()} is not set.", "Run `rainbow up` for the embedded stack, or set it."
+            )
+        return value.get_secret_value()
+
+    def record(self, **values: object) -> "Settings":
+        """Write settings to `rainbow.env` (created with mode 600) and return the settings read anew."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.env_file.touch(mode=0o600, exist_ok=True)
+        self.env_file.chmod(0o600)
+        for field, value in values.items():
+            set_key(self.env_file, f"{PREFIX}{field.upper()}", str(value), quote_mode="always")
+        self.env_file.chmod(0o600)
+        return Settings.load()
+
+
+def _explain(error: ValidationError) -> str:
+    """One line for pydantic's list of faults; never shows the value of a secret."""
+    parts = []
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        name = f"{PREFIX}{str(fault['loc'][0]).upper()}: " if fault["loc"] else ""
+        parts.append(f"{name}{fault['msg'].removeprefix('Value error, ')}")
+    return "Malformed setting: " + "; ".join(parts) + "."

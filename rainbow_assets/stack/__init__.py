@@ -1,0 +1,1 @@
+"""The embedded stack: PostgreSQL and SeaweedFS as processes under RAINBOW_HOME. No Dagster."""

@@ -1,0 +1,43 @@
+"""PostgreSQL: connections and their URLs.
+
+Here: what every user of a PostgreSQL URL needs. Not here: the shop's schema (`shop/`) or the server (`stack/`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from rainbow_assets.errors import SettingsError, TransientError
+
+
+def parts(url: str) -> dict[str, str]:
+    """`postgresql://…` as DuckDB's secret fields: HOST, PORT, DATABASE, USER, PASSWORD.
+
+    Raises:
+        SettingsError: it is no PostgreSQL URL.
+    """
+    try:
+        fields = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise SettingsError("A PostgreSQL URL is malformed.", "Write postgresql://user:password@host:port/db.") from None
+    names = {"host": "HOST", "port": "PORT", "dbname": "DATABASE", "user": "USER", "password": "PASSWORD"}
+    return {names[key]: str(value) for key, value in fields.items() if key in names}
+
+
+@contextmanager
+def connect(url: str, what: str) -> Iterator[psycopg.Connection]:
+    """A connection that commits at the end of the block; `what` names the setting in errors.
+
+    Raises:
+        TransientError: the server does not answer, or refuses the user; its reason is in the message.
+    """
+    try:
+        connection = psycopg.connect(url, connect_timeout=10, application_name="rainbow")
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        hint = "See `rainbow doctor`; `rainbow up` starts the embedded stack."
+        raise TransientError(f"PostgreSQL ({what}) does not answer: {reason}.", hint) from None
+    with connection:
+        yield connection
