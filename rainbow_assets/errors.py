@@ -22,6 +22,10 @@ class SettingsError(RainbowError):
     """A setting is unknown, missing or malformed. Permanent: trying again does not help."""
 
 
+class StackError(RainbowError):
+    """The embedded stack cannot start or stop: a port in use, a file that it may not read. Permanent."""
+
+
 class DataError(RainbowError):
     """The data itself is wrong: a broken file, an impossible range, rows that disagree. Permanent."""
 

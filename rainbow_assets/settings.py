@@ -44,9 +44,11 @@ class Settings(BaseSettings):
     s3_port: int = Field(default=18333, ge=1, le=65535, description="port of the embedded S3 server")
 
     @model_validator(mode="after")
-    def _dates_in_order(self) -> Self:
+    def _agree(self) -> Self:
         if self.end_date and self.end_date < self.start_date:
             raise ValueError(f"RAINBOW_END_DATE {self.end_date} is before RAINBOW_START_DATE {self.start_date}")
+        if self.pg_port == self.s3_port:
+            raise ValueError(f"RAINBOW_PG_PORT and RAINBOW_S3_PORT are both {self.pg_port}")
         return self
 
     @classmethod
@@ -59,7 +61,7 @@ class Settings(BaseSettings):
         environment = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
         home = Path(environment.get("RAINBOW_HOME") or cls.model_fields["home"].default).expanduser().resolve()
         file = home / "rainbow.env"
-        recorded = {name: value for name, value in dotenv_values(file).items() if value} if file.exists() else {}
+        recorded = {k: v for k, v in dotenv_values(file, interpolate=False).items() if v} if file.exists() else {}
         values: dict[str, Any] = {}
         for origin, names in ((str(file), recorded), ("the environment", environment)):
             for name, value in names.items():
@@ -99,13 +101,24 @@ class Settings(BaseSettings):
         return value.get_secret_value()
 
     def record(self, **values: object) -> "Settings":
-        """Write settings to `rainbow.env` (created with mode 600) and return the settings read anew."""
+        """Write settings to `rainbow.env` (mode 600) and return the settings read anew.
+
+        All of them or none: the file is written beside its place and then moved into it.
+        """
         self.home.mkdir(parents=True, exist_ok=True)
-        self.env_file.touch(mode=0o600, exist_ok=True)
-        self.env_file.chmod(0o600)
-        for field, value in values.items():
-            set_key(self.env_file, f"{PREFIX}{field.upper()}", str(value), quote_mode="always")
-        self.env_file.chmod(0o600)
+        draft = self.env_file.with_name(f".rainbow.env.{os.getpid()}")
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        try:
+            if self.env_file.exists():
+                draft.write_bytes(self.env_file.read_bytes())
+            for field, value in values.items():
+                set_key(draft, f"{PREFIX}{field.upper()}", str(value), quote_mode="always")
+            with draft.open("rb") as written:
+                os.fsync(written.fileno())
+            draft.replace(self.env_file)
+        finally:
+            draft.unlink(missing_ok=True)
         return Settings.load()
 
 

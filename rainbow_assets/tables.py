@@ -57,9 +57,7 @@ TABLES: dict[str, SourceTable] = {
             },
             "a promotion",
         ),
-        SourceTable(
-            "payments", ("id",), {"id": "INTEGER", "name": "VARCHAR", "type": "VARCHAR"}, "a payment method"
-        ),
+        SourceTable("payments", ("id",), {"id": "INTEGER", "name": "VARCHAR", "type": "VARCHAR"}, "a payment method"),
         SourceTable(
             "customers",
             ("id",),
@@ -85,9 +83,7 @@ TABLES: dict[str, SourceTable] = {
             "a product",
         ),
         SourceTable("inventories", ("id",), {"id": "BIGINT", "quantity": "BIGINT"}, "the stock of a product"),
-        SourceTable(
-            "orders", ("id",), {"id": "BIGINT", "customer_id": "BIGINT", "payment_id": "BIGINT"}, "an order"
-        ),
+        SourceTable("orders", ("id",), {"id": "BIGINT", "customer_id": "BIGINT", "payment_id": "BIGINT"}, "an order"),
         SourceTable(
             "orderdetails",
             ("id", "product_id"),

@@ -5,14 +5,15 @@ Here: how a connection is made and what the catalog knows of its files. Not here
 """
 
 import importlib
+import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
-from rainbow_assets.errors import RainbowError, TransientError
+from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems.object_store import duckdb_endpoint
 from rainbow_assets.systems.postgres import parts
@@ -104,3 +105,125 @@ def catalog_error(error: duckdb.Error) -> RainbowError:
     reason = str(error).split("Unable to connect to Postgres", 1)[-1].strip().splitlines()[0]
     hint = "See `rainbow doctor`; `rainbow up` starts the embedded stack."
     return TransientError(f"The DuckLake catalog (RAINBOW_CATALOG_URL) does not answer: {reason[:200]}.", hint)
+
+
+def columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:
+    """A lake table's columns, name to type; {} where there is no such table."""
+    try:
+        rows = connection.execute(f"DESCRIBE {LAKE}.{quote(schema)}.{quote(table)}").fetchall()
+    except duckdb.CatalogException:
+        return {}
+    return {name: kind for name, kind, *_ in rows}
+
+
+def ensure_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, wanted: dict[str, str]) -> list[str]:
+    """Create the table, partitioned by `change_date`, or add the columns that it lacks, in one transaction.
+
+    Returns the names of added columns; none for a new table.
+    """
+    known = columns(connection, schema, table)
+    missing = [name for name in wanted if name not in known]
+    if not missing:
+        return []
+    name = f"{LAKE}.{quote(schema)}.{quote(table)}"
+    if not known:
+        _prepare_catalog(connection)
+    with transaction(connection):
+        if known:
+            for column in missing:
+                connection.execute(f"ALTER TABLE {name} ADD COLUMN {quote(column)} {wanted[column]}")
+            return missing
+        fields = ", ".join(f"{quote(column)} {kind}" for column, kind in wanted.items())
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.{quote(schema)}")
+        connection.execute(f"CREATE TABLE {name} ({fields})")
+        connection.execute(f"ALTER TABLE {name} SET PARTITIONED BY (change_date)")
+        return []
+
+
+def file_columns(connection: duckdb.DuckDBPyConnection, uris: list[str]) -> dict[str, str]:
+    """The columns of Parquet files, name to type, taken together."""
+    if not uris:
+        return {}
+    files = ", ".join(literal(uri) for uri in uris)
+    rows = connection.execute(f"DESCRIBE FROM read_parquet([{files}], union_by_name = true)").fetchall()
+    return {name: kind for name, kind, *_ in rows}
+
+
+def known_files(connection: duckdb.DuckDBPyConnection, schema: str, table: str, uris: list[str]) -> dict[str, int]:
+    """Which of `uris` the table has, and their row counts: asked of the catalog's tables, so history costs nothing."""
+    query = f"""
+        SELECT f.path, f.record_count FROM __ducklake_metadata_{LAKE}.ducklake_data_file AS f
+        JOIN __ducklake_metadata_{LAKE}.ducklake_table AS t USING (table_id)
+        JOIN __ducklake_metadata_{LAKE}.ducklake_schema AS s USING (schema_id)
+        WHERE s.schema_name = ? AND t.table_name = ? AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL
+            AND f.end_snapshot IS NULL AND f.path IN (SELECT unnest(?))"""
+    return dict(connection.execute(query, [schema, table, uris]).fetchall()) if uris else {}
+
+
+def row_count(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
+    """A lake table's rows, by the catalog's own books: no data file is read."""
+    query = f"""
+        WITH lake_table AS (
+            SELECT t.table_id FROM __ducklake_metadata_{LAKE}.ducklake_table AS t
+            JOIN __ducklake_metadata_{LAKE}.ducklake_schema AS s USING (schema_id)
+            WHERE s.schema_name = ? AND t.table_name = ? AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL)
+        SELECT
+            (SELECT coalesce(sum(record_count), 0) FROM __ducklake_metadata_{LAKE}.ducklake_data_file
+             WHERE table_id = (FROM lake_table) AND end_snapshot IS NULL)
+            - (SELECT coalesce(sum(delete_count), 0) FROM __ducklake_metadata_{LAKE}.ducklake_delete_file
+               WHERE table_id = (FROM lake_table) AND end_snapshot IS NULL)"""
+    row = connection.execute(query, [schema, table]).fetchone()
+    assert row is not None  # noqa: S101 - scalar subqueries have a row
+    return int(row[0])
+
+
+def add_files(connection: duckdb.DuckDBPyConnection, schema: str, table: str, uris: list[str], run_id: str) -> None:
+    """Register Parquet files as they are, in one snapshot that names the run. The caller knows them to be new.
+
+    Columns that a file is too old to have are NULL.
+    """
+    if not uris:
+        return
+    files = ", ".join(literal(uri) for uri in uris)
+    with transaction(connection, f"register {schema}.{table}", run_id):
+        connection.execute(f"""
+            CALL ducklake_add_data_files('{LAKE}', {literal(table)}, [{files}],
+                schema => {literal(schema)}, hive_partitioning => true, allow_missing => true)""")
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection, message: str = "", run_id: str = "") -> Iterator[None]:
+    """One DuckLake snapshot; `message` and the run's id label it.
+
+    Raises:
+        TransientError: another writer was faster, or a system did not answer; nothing was written.
+        DataError: the statement itself is wrong for the data.
+    """
+    connection.execute("BEGIN")
+    try:
+        yield
+        if message:
+            label = f"{literal(message)}, extra_info => {literal(json.dumps({'run_id': run_id}))}"
+            connection.execute(f"CALL {LAKE}.set_commit_message('rainbow', {label})")
+        connection.execute("COMMIT")
+    except BaseException as error:
+        with suppress(duckdb.TransactionException):  # a COMMIT that failed has rolled back already
+            connection.execute("ROLLBACK")
+        if isinstance(error, duckdb.TransactionException | duckdb.IOException | duckdb.HTTPException):
+            raise TransientError(f"A lake transaction broke off: {one_line(error)}.", "Run it again.") from None
+        if isinstance(error, duckdb.Error):
+            raise DataError(f"A lake transaction failed: {one_line(error)}.") from None
+        raise
+
+
+def one_line(error: Exception) -> str:
+    """The first line of an engine's message, without its statement."""
+    return str(error).strip().splitlines()[0].rstrip(".")[:300]
+
+
+def _prepare_catalog(connection: duckdb.DuckDBPyConnection) -> None:
+    """What a new catalog needs: no inlined rows, and an index that its planner misses on large tables."""
+    connection.execute(f"CALL {LAKE}.set_option('data_inlining_row_limit', 0)")
+    connection.execute(f"""
+        CALL postgres_execute('__ducklake_metadata_{LAKE}',
+            'CREATE INDEX IF NOT EXISTS rainbow_column_stats ON ducklake_file_column_stats (table_id, column_id)')""")

@@ -3,13 +3,16 @@
 Here: the client, listings, single objects. Not here: what the files mean (`pipeline/`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from rainbow_assets.errors import SettingsError
+from rainbow_assets.errors import RainbowError, SettingsError, TransientError
 from rainbow_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,3 +49,38 @@ def duckdb_endpoint(endpoint: str | None) -> tuple[str | None, bool]:
     if url.scheme not in {"http", "https"} or not url.netloc:
         raise SettingsError(f"RAINBOW_S3_ENDPOINT {endpoint!r} is no URL.", "Write http://host:port or https://host.")
     return url.netloc, url.scheme == "https"
+
+
+def keys(client: "S3Client", bucket: str, prefix: str, start: str = "") -> Iterator[str]:
+    """Object names below `prefix`, in byte order, from `start` on; pages are fetched as they are needed.
+
+    Raises:
+        TransientError: the store does not answer.
+        RainbowError: the bucket is missing or the credentials are wrong.
+    """
+    with s3_errors(bucket):
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=start)
+        for page in pages:
+            for entry in page.get("Contents", []):
+                yield entry["Key"]
+
+
+@contextmanager
+def s3_errors(bucket: str) -> Iterator[None]:
+    """Turn boto3's errors into the project's: transient where the server is away or busy, else permanent."""
+    try:
+        yield
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        code = error.response["Error"]["Code"]
+        if code == "NoSuchBucket" or (code == "404" and error.operation_name == "HeadBucket"):
+            hint = "Create it, or correct RAINBOW_S3_BUCKET; `rainbow up` creates it in the embedded stack."
+            raise RainbowError(f"The bucket {bucket!r} does not exist.", hint) from None
+        if status in {401, 403}:
+            hint = "Check RAINBOW_S3_ACCESS_KEY and RAINBOW_S3_SECRET_KEY."
+            raise RainbowError(f"The object store refuses the credentials ({code}).", hint) from None
+        kind = TransientError if status >= 500 else RainbowError
+        raise kind(f"The object store failed: {code} at {error.operation_name}.", "See `rainbow doctor`.") from None
+    except BotoCoreError as error:
+        hint = "Check RAINBOW_S3_ENDPOINT; see `rainbow doctor`."
+        raise TransientError(f"The object store does not answer: {error}.", hint) from None

@@ -3,8 +3,9 @@
 Here: what every user of a PostgreSQL URL needs. Not here: the shop's schema (`shop/`) or the server (`stack/`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -21,7 +22,9 @@ def parts(url: str) -> dict[str, str]:
     try:
         fields = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        raise SettingsError("A PostgreSQL URL is malformed.", "Write postgresql://user:password@host:port/db.") from None
+        raise SettingsError(
+            "A PostgreSQL URL is malformed.", "Write postgresql://user:password@host:port/db."
+        ) from None
     names = {"host": "HOST", "port": "PORT", "dbname": "DATABASE", "user": "USER", "password": "PASSWORD"}
     return {names[key]: str(value) for key, value in fields.items() if key in names}
 
@@ -41,3 +44,28 @@ def connect(url: str, what: str) -> Iterator[psycopg.Connection]:
         raise TransientError(f"PostgreSQL ({what}) does not answer: {reason}.", hint) from None
     with connection:
         yield connection
+
+
+def fetch(url: str, what: str, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """The rows of one query, on a connection of its own. Names in `query` are quoted by the caller.
+
+    Raises:
+        TransientError: the server does not answer, or refuses the user.
+    """
+    with connect(url, what) as connection:
+        return connection.execute(query, parameters or None).fetchall()
+
+
+@contextmanager
+def lock(url: str, what: str, name: str) -> Iterator[None]:
+    """Hold the advisory lock `name` in this database; wait for whoever holds it.
+
+    PostgreSQL frees it when its holder ends, however it ends: a killed run blocks nobody.
+
+    Raises:
+        TransientError: the server does not answer.
+    """
+    with connect(url, what) as connection:
+        connection.autocommit = True
+        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"rainbow.{name}"])
+        yield

@@ -1,0 +1,193 @@
+"""source -> landing: the row versions that the source holds for a range of days, appended as one file a day.
+
+Here: one pass over the source by its index on `updated_at`, the comparison with what earlier files hold, and the
+writing of files that never change again. Not here: schema drift (`drift.py`) and registration (`register.py`).
+"""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import duckdb
+
+from rainbow_assets.errors import DataError, TransientError
+from rainbow_assets.pipeline.landing import Days, LandingFile, new_key
+from rainbow_assets.systems import postgres
+from rainbow_assets.systems.ducklake import literal, one_line, postgres_secret, quote
+from rainbow_assets.tables import SourceTable
+
+# A pass keeps its rows in memory before they are written; DuckDB spills what does not fit.
+ROWS_A_PASS = 10_000_000
+# Small files wait for the object store more than they compute.
+WRITERS = 4
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What a run of `extract` did: the rows that the source held, and the rows of each new file."""
+
+    rows_read: int
+    files: dict[LandingFile, int]
+
+    @property
+    def rows_written(self) -> int:
+        """Rows in the new files."""
+        return sum(self.files.values())
+
+
+def row_hash(relation: str) -> str:
+    """SQL: an order-free 64-bit checksum of a relation's rows: the sum of DuckDB's row hashes modulo 2^64.
+
+    A sum, not an exclusive or: two equal rows do not cancel out.
+    """
+    return f"(sum(hash({relation})::UHUGEINT) % 18446744073709551616)::UBIGINT"
+
+
+def extract(
+    connection: duckdb.DuckDBPyConnection,
+    source_url: str,
+    table: SourceTable,
+    columns: dict[str, str],
+    days: Days,
+    landed: list[LandingFile],
+    bucket: str,
+    run_id: str,
+) -> Extracted:
+    """Append the versions of `table` in `days` that no file of `landed` holds; nothing new, no file.
+
+    `columns`: name to lake type, as `drift.check` found them in the source. `landed`: every file of these days.
+    Each new file carries its rows, their checksum and the run in its Parquet key-value metadata.
+
+    Raises:
+        DataError: a value does not fit its lake type; the message has PostgreSQL's or DuckDB's reason.
+        TransientError: the source or the object store does not answer.
+    """
+    read = 0
+    files: dict[LandingFile, int] = {}
+    try:
+        connection.execute(postgres_source(source_url))
+        for part in passes(source_url, table, days):
+            held = [file for file in landed if file.day in part]
+            read += _stage(connection, table, columns, part, held)
+            files |= _write(connection, table, bucket, run_id)
+    except (duckdb.IOException, duckdb.HTTPException) as error:
+        raise TransientError(
+            f"Extracting {table.name} for {days} broke off: {one_line(error)}.", "Run it again."
+        ) from None
+    except duckdb.Error as error:
+        raise DataError(
+            f"{table.name} for {days} can not be extracted: {one_line(error)}.",
+            "Correct the row in the source.",
+        ) from None
+    finally:
+        connection.execute("DROP TABLE IF EXISTS memory.main.extract")
+    return Extracted(read, files)
+
+
+def postgres_source(source_url: str) -> str:
+    """SQL: attach the source read-only as `source`."""
+    return (
+        f"{postgres_secret('rainbow_source', source_url)};"
+        "ATTACH IF NOT EXISTS '' AS source (TYPE postgres, SECRET rainbow_source, READ_ONLY)"
+    )
+
+
+def source_query(table: SourceTable, columns: dict[str, str], days: Days) -> str:
+    """SQL for PostgreSQL: the rows of `days` by `updated_at`, typed as the lake types them, with `extracted_at`.
+
+    Numbers are cast there, as an unbounded numeric would otherwise arrive as a floating point number.
+    """
+    selected = ", ".join(_typed(name, kind) for name, kind in columns.items())
+    return f"SELECT {selected}, (now() AT TIME ZONE 'UTC') AS extracted_at FROM {_from(table)} WHERE {within(days)}"
+
+
+def within(days: Days) -> str:
+    """SQL for PostgreSQL: `updated_at` falls into `days`; the first partition has no lower bound."""
+    upper = f"updated_at < {literal(days.last + timedelta(days=1))}"
+    return upper if days.open_start else f"updated_at >= {literal(days.first)} AND {upper}"
+
+
+def passes(source_url: str, table: SourceTable, days: Days) -> list[Days]:
+    """`days` cut so that a pass holds about `ROWS_A_PASS` rows, by the planner's estimate for the range."""
+    query = f"EXPLAIN (FORMAT json) SELECT FROM {_from(table)} WHERE {within(days)}"
+    plan = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", query)[0][0]
+    rows = plan[0]["Plan"]["Plan Rows"]
+    span = (days.last - days.first).days + 1
+    width = max(1, span // max(1, -(-rows // ROWS_A_PASS)))
+    starts = range(0, span, width)
+    return [
+        Days(
+            days.first + timedelta(days=start),
+            min(days.last, days.first + timedelta(days=start + width - 1)),
+            open_start=days.open_start and start == 0,
+        )
+        for start in starts
+    ]
+
+
+def _stage(
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    columns: dict[str, str],
+    days: Days,
+    held: list[LandingFile],
+) -> int:
+    """Fill `extract` with the rows of `days` that no held file has; return how many rows the source holds."""
+    query = literal(source_query(table, columns, days))
+    connection.execute(f"""
+        CREATE OR REPLACE TABLE memory.main.extract AS
+        SELECT *, greatest(updated_at::DATE, DATE {literal(days.first)}) AS change_date
+        FROM postgres_query('source', {query})""")
+    read = _count(connection)
+    if held:
+        names = ", ".join(quote(name) for name in columns)
+        uris = ", ".join(literal(file.uri) for file in held)
+        # BY NAME: a column that is younger than a held file is NULL there.
+        connection.execute(f"""
+            CREATE OR REPLACE TABLE memory.main.extract AS
+            SELECT *, (SELECT any_value(extracted_at) FROM memory.main.extract) AS extracted_at,
+                greatest(updated_at::DATE, DATE {literal(days.first)}) AS change_date
+            FROM (
+                SELECT {names} FROM memory.main.extract
+                EXCEPT
+                SELECT {names} FROM (
+                    (FROM memory.main.extract LIMIT 0)
+                    UNION ALL BY NAME (FROM read_parquet([{uris}], union_by_name = true))))""")
+    return read
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, bucket: str, run_id: str
+) -> dict[LandingFile, int]:
+    """One new file a day of `extract`; returns their rows."""
+    summary = connection.execute(
+        f"SELECT change_date, count(*), {row_hash('e')} FROM memory.main.extract AS e GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+
+    def write(day: date, rows: int, checksum: int) -> tuple[LandingFile, int]:
+        file = LandingFile(table.name, day, bucket, new_key(table.name, day, uuid.uuid4().hex))
+        facts = {"rows": rows, "checksum": f"{duckdb.__version__}:{checksum}", "run_id": run_id}
+        metadata = ", ".join(f"{literal(f'rainbow.{key}')}: {literal(value)}" for key, value in facts.items())
+        connection.cursor().execute(f"""
+            COPY (FROM memory.main.extract WHERE change_date = {literal(day)}) TO {literal(file.uri)}
+            (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, KV_METADATA {{{metadata}}})""")
+        return file, rows
+
+    with ThreadPoolExecutor(WRITERS) as writers:
+        return dict(writers.map(write, *zip(*summary, strict=True))) if summary else {}
+
+
+def _count(connection: duckdb.DuckDBPyConnection) -> int:
+    row = connection.execute("SELECT count(*) FROM memory.main.extract").fetchone()
+    assert row is not None  # noqa: S101 - an aggregate has a row
+    return int(row[0])
+
+
+def _from(table: SourceTable) -> str:
+    return f"public.{quote(table.name)}"
+
+
+def _typed(name: str, kind: str) -> str:
+    cast = f"::{kind.replace('DECIMAL', 'numeric')}" if kind.startswith("DECIMAL") else ""
+    return f"{quote(name)}{cast} AS {quote(name)}"

@@ -1,0 +1,81 @@
+"""The landing layer's files: names, listing, and the reading of what they already hold.
+
+Here: `raw/<table>/change_date=YYYY-MM-DD/<unique>.parquet` and nothing else. Not here: how rows get into a file
+(`extract.py`) or a file into the catalogs (`register.py`).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from rainbow_assets.systems import object_store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PREFIX = "raw"
+_KEY = re.compile(r"^raw/(?P<table>[^/]+)/change_date=(?P<day>\d{4}-\d{2}-\d{2})/[^/]+\.parquet$")
+
+
+@dataclass(frozen=True, order=True)
+class LandingFile:
+    """One immutable Parquet file; `key` is its object name in `bucket`."""
+
+    table: str
+    day: date
+    bucket: str
+    key: str
+
+    @property
+    def uri(self) -> str:
+        """The path that both catalogs record."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True)
+class Days:
+    """A closed range of days; `open_start`: the first partition, which also takes everything older."""
+
+    first: date
+    last: date
+    open_start: bool = False
+
+    def __contains__(self, day: date) -> bool:
+        """Whether `day` is in the range."""
+        return self.first <= day <= self.last
+
+    def __str__(self) -> str:
+        """`2026-01-01`, or `2026-01-01..2026-01-31`."""
+        return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
+
+
+def new_key(table: str, day: date, name: str) -> str:
+    """The object name of a new file."""
+    return f"{PREFIX}/{table}/change_date={day}/{name}.parquet"
+
+
+def files(client: "S3Client", bucket: str, table: str, days: Days) -> list[LandingFile]:
+    """The files of `table` in `days`, in order. Lists only that part of the prefix.
+
+    Raises:
+        TransientError: the object store does not answer.
+    """
+    return sorted(_files(client, bucket, table, days))
+
+
+def _files(client: "S3Client", bucket: str, table: str, days: Days) -> Iterator[LandingFile]:
+    prefix = f"{PREFIX}/{table}/"
+    # The name just before the first day's folder: some servers skip a folder that is named itself.
+    start = f"{prefix}change_date={days.first - timedelta(days=1)}~"
+    if days.first == days.last:
+        prefix, start = f"{prefix}change_date={days.first}/", ""
+    for key in object_store.keys(client, bucket, prefix, start):
+        match = _KEY.match(key)
+        if match is None:
+            continue
+        day = date.fromisoformat(match["day"])
+        if day > days.last:
+            return
+        yield LandingFile(table, day, bucket, key)

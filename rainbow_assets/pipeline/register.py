@@ -1,0 +1,64 @@
+"""landing -> raw: the same files, in Iceberg and DuckLake, without a copy.
+
+Here: which files a catalog lacks, and their registration, Iceberg first. Each step may be repeated: a run that broke
+off is finished by the next. Not here: the catalogs' own interfaces (`systems/`).
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+from pyiceberg.catalog.sql import SqlCatalog
+
+from rainbow_assets.pipeline.landing import Days, LandingFile
+from rainbow_assets.systems import ducklake, iceberg
+from rainbow_assets.tables import SourceTable
+
+SCHEMA = "raw"
+LINEAGE = {"change_date": "DATE", "extracted_at": "TIMESTAMP"}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """How many files each catalog took in, and the columns that raw gained with them."""
+
+    iceberg: int
+    ducklake: int
+    added_columns: list[str]
+
+
+def register(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: SqlCatalog,
+    table: SourceTable,
+    landed: list[LandingFile],
+    days: Days,
+    run_id: str,
+) -> Registered:
+    """Register the files of `landed` that a catalog does not have yet; create the table or add new columns first.
+
+    `landed`: every file of `table` in `days`. What is registered depends on the files alone: the source may be away.
+
+    Raises:
+        TransientError: a catalog or the object store does not answer.
+    """
+    uris = [file.uri for file in landed]
+    expected = table.columns | LINEAGE
+    ducklake.ensure_table(connection, SCHEMA, table.name, expected)
+    known = ducklake.known_files(connection, SCHEMA, table.name, uris)
+    new_ducklake = [uri for uri in uris if uri not in known]
+    columns = expected | ducklake.file_columns(connection, new_ducklake)
+
+    target = iceberg.ensure_table(catalog, SCHEMA, table.name, columns)
+    held = iceberg.files(target, days.first, days.last) if uris else {}
+    new_iceberg = [uri for uri in uris if uri not in held]
+    iceberg.add_files(target, new_iceberg, run_id)
+
+    added = ducklake.ensure_table(connection, SCHEMA, table.name, columns)
+    ducklake.add_files(connection, SCHEMA, table.name, new_ducklake, run_id)
+    return Registered(len(new_iceberg), len(new_ducklake), added)
+
+
+def known_columns(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> dict[str, str]:
+    """The source columns that raw has for `table`, name to lake type; {} before its first run."""
+    columns = ducklake.columns(connection, SCHEMA, table.name)
+    return {name: kind for name, kind in columns.items() if name not in LINEAGE}

@@ -1,0 +1,157 @@
+"""Iceberg: the SQL catalog in PostgreSQL, its tables, and their data files.
+
+Here: what pyiceberg is asked to do. Not here: which files belong into a table (`pipeline/register.py`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NamespaceAlreadyExistsError,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+)
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import (
+    BooleanType,
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IcebergType,
+    IntegerType,
+    LongType,
+    NestedField,
+    StringType,
+    TimestampType,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from rainbow_assets.errors import TransientError
+from rainbow_assets.settings import Settings
+
+PARTITION = "change_date"
+TYPES: dict[str, IcebergType] = {
+    "BOOLEAN": BooleanType(),
+    "INTEGER": IntegerType(),
+    "BIGINT": LongType(),
+    "FLOAT": FloatType(),
+    "DOUBLE": DoubleType(),
+    "VARCHAR": StringType(),
+    "DATE": DateType(),
+    "TIMESTAMP": TimestampType(),
+}
+
+
+def connect(settings: Settings) -> SqlCatalog:
+    """The catalog `rainbow`; its tables live below `s3://<bucket>/iceberg`.
+
+    Raises:
+        TransientError: the catalog's database does not answer.
+    """
+    properties = {
+        "uri": settings.secret("iceberg_catalog_url").replace("postgresql://", "postgresql+psycopg://", 1),
+        "warehouse": f"s3://{settings.s3_bucket}/iceberg",
+        "s3.access-key-id": settings.secret("s3_access_key"),
+        "s3.secret-access-key": settings.secret("s3_secret_key"),
+        "s3.region": settings.s3_region,
+        "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
+    }
+    if settings.s3_endpoint:
+        properties |= {"s3.endpoint": settings.s3_endpoint, "s3.force-virtual-addressing": "false"}
+    with _catalog_errors():
+        return SqlCatalog("rainbow", **properties)
+
+
+def ensure_table(catalog: SqlCatalog, namespace: str, name: str, columns: dict[str, str]) -> Table:
+    """The table, created or widened so that it has `columns` (name to lake type), partitioned by `change_date`.
+
+    Raises:
+        TransientError: the catalog does not answer, or another writer was faster.
+    """
+    with _catalog_errors():
+        try:
+            table = catalog.load_table((namespace, name))
+        except NoSuchTableError:
+            table = _create(catalog, namespace, name, columns)
+        known = {field.name for field in table.schema().fields}
+        if missing := [column for column in columns if column not in known]:
+            with table.update_schema() as update:
+                for column in missing:
+                    update.add_column(column, iceberg_type(columns[column]))
+        return table
+
+
+def files(table: Table, first: date, last: date) -> dict[str, int]:
+    """The data files of the days `first` to `last` and their row counts; reads only the manifests of these days."""
+    days = f"{PARTITION} >= '{first}' AND {PARTITION} <= '{last}'"
+    with _catalog_errors():
+        return {task.file.file_path: task.file.record_count for task in table.scan(row_filter=days).plan_files()}
+
+
+def add_files(table: Table, uris: list[str], run_id: str) -> None:
+    """Add Parquet files as they are, in one snapshot that names the run. The caller has made sure that they are new.
+
+    Raises:
+        TransientError: another writer was faster, or the object store does not answer.
+    """
+    if uris:
+        with _catalog_errors():
+            # pyiceberg's own check for duplicates reads every manifest; ours read those of the days.
+            table.add_files(uris, snapshot_properties={"rainbow.run_id": run_id}, check_duplicate_files=False)
+
+
+def iceberg_type(kind: str) -> IcebergType:
+    """The Iceberg type for a lake type; `DECIMAL(p,s)` keeps its digits."""
+    if kind.startswith("DECIMAL"):
+        precision, scale = kind.removeprefix("DECIMAL(").rstrip(")").split(",")
+        return DecimalType(int(precision), int(scale))
+    return TYPES[kind]
+
+
+def _create(catalog: SqlCatalog, namespace: str, name: str, columns: dict[str, str]) -> Table:
+    fields = [
+        NestedField(field_id=number, name=column, field_type=iceberg_type(kind), required=False)
+        for number, (column, kind) in enumerate(columns.items(), start=1)
+    ]
+    schema = Schema(*fields)
+    source_id = schema.find_field(PARTITION).field_id
+    spec = PartitionSpec(PartitionField(source_id, 1000, IdentityTransform(), PARTITION))
+    properties = {
+        "write.metadata.delete-after-commit.enabled": "true",
+        "write.metadata.previous-versions-max": "20",
+        "schema.name-mapping.default": schema.name_mapping.model_dump_json(),
+    }
+    with _exists_is_fine():
+        catalog.create_namespace(namespace)
+    with _exists_is_fine():
+        catalog.create_table((namespace, name), schema, partition_spec=spec, properties=properties)
+    return catalog.load_table((namespace, name))
+
+
+@contextmanager
+def _exists_is_fine() -> Iterator[None]:
+    """Two runs may create the same thing at once; one of them does."""
+    try:
+        yield
+    except (NamespaceAlreadyExistsError, TableAlreadyExistsError):
+        return
+
+
+@contextmanager
+def _catalog_errors() -> Iterator[None]:
+    """The catalog's and the object store's failures in one line, without the connection string."""
+    try:
+        yield
+    except CommitFailedException as error:
+        raise TransientError(f"An Iceberg commit lost against another writer: {error}.", "Run it again.") from None
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        hint = "Check RAINBOW_ICEBERG_CATALOG_URL and RAINBOW_S3_ENDPOINT; see `rainbow doctor`."
+        raise TransientError(f"The Iceberg catalog failed: {reason}.", hint) from None

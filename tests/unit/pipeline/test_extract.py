@@ -1,0 +1,38 @@
+"""The SQL of an extraction, and the checksum, on a bare DuckDB."""
+
+from datetime import date
+
+import duckdb
+
+from rainbow_assets.pipeline.extract import row_hash, source_query, within
+from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.tables import TABLES
+
+
+def test_a_day_is_half_open():
+    assert within(Days(date(2026, 1, 5), date(2026, 1, 5))) == (
+        "updated_at >= '2026-01-05' AND updated_at < '2026-01-06'"
+    )
+
+
+def test_the_first_partition_takes_everything_older():
+    assert within(Days(date(2026, 1, 5), date(2026, 1, 6), open_start=True)) == "updated_at < '2026-01-07'"
+
+
+def test_money_is_cast_in_the_source():
+    query = source_query(
+        TABLES["orderdetails"], TABLES["orderdetails"].columns, Days(date(2026, 1, 1), date(2026, 1, 1))
+    )
+    assert '"price"::numeric(18,2) AS "price"' in query
+
+
+def checksum(*rows: str) -> int:
+    values = ", ".join(rows)
+    return duckdb.sql(f"SELECT {row_hash('t')} FROM (VALUES {values}) AS t(a, b)").fetchone()[0]
+
+
+def test_the_checksum_sees_content_and_repeats_but_not_order():
+    assert checksum("(1, 'x')", "(2, 'y')") == checksum("(2, 'y')", "(1, 'x')")
+    assert checksum("(1, 'x')", "(2, 'y')") != checksum("(1, 'y')", "(2, 'x')")
+    assert checksum("(1, 'x')") != checksum("(1, 'x')", "(1, 'x')", "(1, 'x')")
+    assert checksum("(1, NULL)") != checksum("(1, '')")
