@@ -71,14 +71,14 @@ def extract(
             held = [file for file in landed if file.day in part]
             read += _stage(connection, table, columns, part, held)
             files |= _write(connection, table, bucket, run_id)
-    except (duckdb.IOException, duckdb.HTTPException) as error:
-        raise TransientError(
-            f"Extracting {table.name} for {days} broke off: {one_line(error)}.", "Run it again."
-        ) from None
     except duckdb.Error as error:
+        # DuckDB tells what PostgreSQL's server refuses as an I/O error too; the server says ERROR of a value.
+        if isinstance(error, duckdb.IOException | duckdb.HTTPException) and "ERROR:" not in str(error):
+            raise TransientError(
+                f"Extracting {table.name} for {days} broke off: {one_line(error)}.", "Run it again."
+            ) from None
         raise DataError(
-            f"{table.name} for {days} can not be extracted: {one_line(error)}.",
-            "Correct the row in the source.",
+            f"{table.name} for {days} cannot be extracted: {one_line(error)}.", "Correct the row in the source."
         ) from None
     finally:
         connection.execute("DROP TABLE IF EXISTS memory.main.extract")

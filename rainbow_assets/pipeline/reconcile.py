@@ -18,6 +18,15 @@ from rainbow_assets.tables import SourceTable
 SAMPLE = 5
 
 
+def broken_files(connection: duckdb.DuckDBPyConnection, files: dict[LandingFile, int]) -> list[str]:
+    """Those of the written files whose footer, read back from the object store, has not the rows that were written."""
+    if not files:
+        return []
+    uris = ", ".join(literal(file.uri) for file in files)
+    found = dict(connection.execute(f"SELECT file_name, num_rows FROM parquet_file_metadata([{uris}])").fetchall())
+    return [file.uri for file, rows in files.items() if found.get(file.uri) != rows]
+
+
 @dataclass(frozen=True)
 class Completeness:
     """`rows`: what the source holds; `missing`: of these not in raw; `repeated`: versions that raw holds twice."""

@@ -16,7 +16,7 @@ import duckdb
 from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems.object_store import duckdb_endpoint
-from rainbow_assets.systems.postgres import parts
+from rainbow_assets.systems.postgres import connection_error, parts
 
 LAKE = "lake"
 EXTENSIONS = ("httpfs", "postgres_scanner", "ducklake")
@@ -84,7 +84,8 @@ def connect(settings: Settings, read_only: bool = False) -> Iterator[duckdb.Duck
 
     Raises:
         TransientError: the catalog does not answer.
-        SettingsError: a setting of the lake is missing.
+        SettingsError: a setting of the lake is missing, or the catalog refuses it.
+        DataError: `read_only`, and there is no lake yet.
     """
     connection = duckdb.connect()
     try:
@@ -101,10 +102,12 @@ def connect(settings: Settings, read_only: bool = False) -> Iterator[duckdb.Duck
 
 
 def catalog_error(error: duckdb.Error) -> RainbowError:
-    """The catalog's failure in one line, without the connection string."""
-    reason = str(error).split("Unable to connect to Postgres", 1)[-1].strip().splitlines()[0]
-    hint = "See `rainbow doctor`; `rainbow up` starts the embedded stack."
-    return TransientError(f"The DuckLake catalog (RAINBOW_CATALOG_URL) does not answer: {reason[:200]}.", hint)
+    """Why the lake cannot be attached, in one line, without the connection string."""
+    if "does not exist - and creating" in str(error):
+        return DataError("There is no lake in RAINBOW_CATALOG_URL yet.", "The first `rainbow run` makes it.")
+    if "Unable to connect to Postgres" in str(error):
+        return connection_error(str(error), "RAINBOW_CATALOG_URL")
+    return RainbowError(f"The lake cannot be attached: {one_line(error)}.", "See `rainbow doctor`.")
 
 
 def columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:

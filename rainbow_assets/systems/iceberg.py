@@ -31,10 +31,11 @@ from pyiceberg.types import (
     StringType,
     TimestampType,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from rainbow_assets.errors import TransientError
 from rainbow_assets.settings import Settings
+from rainbow_assets.systems.postgres import connection_error
 
 PARTITION = "change_date"
 TYPES: dict[str, IcebergType] = {
@@ -151,6 +152,8 @@ def _catalog_errors() -> Iterator[None]:
         yield
     except CommitFailedException as error:
         raise TransientError(f"An Iceberg commit lost against another writer: {error}.", "Run it again.") from None
+    except OperationalError as error:
+        raise connection_error(str(error.orig), "RAINBOW_ICEBERG_CATALOG_URL") from None
     except (SQLAlchemyError, OSError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         hint = "Check RAINBOW_ICEBERG_CATALOG_URL and RAINBOW_S3_ENDPOINT; see `rainbow doctor`."

@@ -10,7 +10,9 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from rainbow_assets.errors import SettingsError, TransientError
+from rainbow_assets.errors import RainbowError, SettingsError, TransientError
+
+URL_FORM = "Write postgresql://user:password@host:port/database."
 
 
 def parts(url: str) -> dict[str, str]:
@@ -34,14 +36,15 @@ def connect(url: str, what: str) -> Iterator[psycopg.Connection]:
     """A connection that commits at the end of the block; `what` names the setting in errors.
 
     Raises:
-        TransientError: the server does not answer, or refuses the user; its reason is in the message.
+        TransientError: the server does not answer; its reason is in the message.
+        SettingsError: it refuses the user, or has no such database.
     """
     try:
         connection = psycopg.connect(url, connect_timeout=10, application_name="rainbow")
+    except psycopg.ProgrammingError:
+        raise SettingsError(f"{what} is no PostgreSQL URL.", URL_FORM) from None
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
-        hint = "See `rainbow doctor`; `rainbow up` starts the embedded stack."
-        raise TransientError(f"PostgreSQL ({what}) does not answer: {reason}.", hint) from None
+        raise connection_error(str(error), what) from None
     with connection:
         yield connection
 
@@ -50,7 +53,7 @@ def fetch(url: str, what: str, query: str, parameters: Sequence[object] = ()) ->
     """The rows of one query, on a connection of its own. Names in `query` are quoted by the caller.
 
     Raises:
-        TransientError: the server does not answer, or refuses the user.
+        TransientError, SettingsError: as `connect`.
     """
     with connect(url, what) as connection:
         return connection.execute(query, parameters or None).fetchall()
@@ -69,3 +72,14 @@ def lock(url: str, what: str, name: str) -> Iterator[None]:
         connection.autocommit = True
         connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"rainbow.{name}"])
         yield
+
+
+def connection_error(text: str, what: str) -> RainbowError:
+    """A failed connection in one line, from libpq's text; `what` names the setting. No address, no password."""
+    lines = text.strip().splitlines()
+    said = next((line.partition("FATAL:")[2] for line in lines if "FATAL:" in line), "")
+    reason = (said or lines[0].rpartition("failed: ")[2]).strip().rstrip(".")
+    if any(mark in reason for mark in ("authentication failed", "does not exist", "pg_hba.conf")):
+        return SettingsError(f"PostgreSQL refuses {what}: {reason}.", f"Correct {what}; see `rainbow doctor`.")
+    hint = "See `rainbow doctor`; `rainbow up` starts the embedded stack."
+    return TransientError(f"PostgreSQL ({what}) does not answer: {reason}.", hint)

@@ -1,0 +1,82 @@
+"""The verbs of `rainbow`, thin: each reads its arguments, calls what does the work, and shows the result.
+
+Here: the list of verbs, and how an error ends the program. A verb is a function in a module beside this one,
+registered below; it imports what it needs inside itself, so that `rainbow --help` stays quick.
+"""
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from rainbow_assets.cli import batch, query, shop, stack
+from rainbow_assets.cli.redact import redact
+from rainbow_assets.errors import RainbowError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+app = typer.Typer(
+    name="rainbow",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+STACK = "The embedded stack"
+app.command(rich_help_panel=STACK)(stack.up)
+app.command(rich_help_panel=STACK)(stack.down)
+app.command(rich_help_panel=STACK)(stack.status)
+app.command(rich_help_panel=STACK)(stack.env)
+app.command(rich_help_panel=STACK)(stack.doctor)
+LAKEHOUSE = "The lakehouse"
+app.command(rich_help_panel=LAKEHOUSE)(batch.demo)
+app.command(rich_help_panel=LAKEHOUSE)(batch.run)
+app.command(rich_help_panel=LAKEHOUSE)(query.sql)
+app.command(rich_help_panel=LAKEHOUSE)(batch.ui)
+SHOP = "The shop"
+app.command(rich_help_panel=SHOP)(shop.seed)
+app.command(rich_help_panel=SHOP)(shop.simulate)
+app.command("load-olist", rich_help_panel=SHOP)(shop.load_olist)
+
+
+@app.callback(invoke_without_command=True)
+def rainbow(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
+) -> None:
+    """Rainbow: a shop's PostgreSQL, its lakehouse and its batch views, on this machine."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """The program: 0 when all is well, 1 on an error, 2 on a wrong argument, 130 on Ctrl-C."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1  # it counts before the verb and after it
+    try:
+        code = app(args=arguments, prog_name="rainbow", standalone_mode=False)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:  # the last stop of every error
+        if debug:
+            sys.stderr.write(redact(traceback.format_exc()))
+        message, code = _explain(error)
+        typer.echo(redact(" ".join(message.split())), err=True)
+    if code == INTERRUPTED:
+        typer.echo("Interrupted.", err=True)
+    sys.exit(code or 0)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """One line about an error, and the exit code."""
+    if isinstance(error, RainbowError):
+        return f"Error: {error}", 1
+    if hasattr(error, "format_message"):  # typer's own: a wrong option or argument
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "rainbow"
+        return f"Error: {error.format_message().rstrip('.')}. See `{path} --help`.", getattr(error, "exit_code", 2)
+    if isinstance(error, OSError) and error.filename:
+        return f"Error: {error.filename}: {error.strerror}. Check its permissions and the free space.", 1
+    return f"Error: {type(error).__name__}: {error}. `--debug` shows where; this is a fault of Rainbow.", 1

@@ -1,0 +1,119 @@
+"""The verbs of the batch layer: run, demo, ui."""
+
+import contextlib
+import os
+import sys
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rainbow_assets.errors import DataError, RainbowError
+
+if TYPE_CHECKING:
+    from rainbow_assets.settings import Settings
+
+FORMATS = ["%Y-%m-%d"]
+Start = Annotated[datetime | None, typer.Option("--from", formats=FORMATS, help="First day of a range.")]
+End = Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Last day of a range.")]
+
+
+def run(
+    day: Annotated[
+        datetime | None, typer.Argument(metavar="[DATE]", formats=FORMATS, help="Default: yesterday.")
+    ] = None,
+    start: Start = None,
+    end: End = None,
+) -> None:
+    """Run the batch layer for a day, or for a range of days in one run."""
+    from rainbow_assets.settings import Settings
+
+    if day and (start or end):
+        raise typer.BadParameter("give a DATE or --from and --to, not both")
+    if bool(start) != bool(end):
+        raise typer.BadParameter("--from and --to go together")
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    first, last = (start or day or yesterday).date(), (end or day or yesterday).date()
+    run_days(Settings.load(), first, last)
+
+
+def run_days(settings: "Settings", first: date, last: date) -> None:
+    """Run `batch_job` for `first` to `last`; what dbt prints goes to a log file.
+
+    Raises:
+        DataError: the range is upside down or leaves the partitions.
+        RainbowError: the run failed; the message has a line for each cause.
+    """
+    from rainbow_assets.console import progress
+    from rainbow_assets.stack.environment import dagster_environment
+
+    _check_range(settings, first, last)
+    os.environ.update(dagster_environment(settings))
+    days = str(first) if first == last else f"{first} to {last}"
+    log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    title = f"Running batch_job for {days}"
+    with progress(title) as reporter, log.open("w") as file, contextlib.redirect_stdout(file):
+        from rainbow_assets.launch import run_batch
+
+        outcome = run_batch(first, last, reporter.say)
+    if not outcome.success:
+        causes = "; ".join(outcome.failures) or "see the log"
+        raise RainbowError(f"Run {outcome.run_id[:8]} for {days} failed: {causes}.", f"Log: {log}.")
+    typer.echo(
+        f"Run {outcome.run_id[:8]} for {days} succeeded: {outcome.checks_passed} checks passed, "
+        f"{time.monotonic() - began:.1f} s."
+    )
+
+
+def demo(
+    days: Annotated[int, typer.Option(min=1, help="Days to seed, where the shop is empty.")] = 30,
+    orders_per_day: Annotated[int, typer.Option(min=1, help="Orders on an average day.")] = 500,
+) -> None:
+    """From nothing to a full lakehouse: up, seed, run, and the batch views printed from ClickHouse."""
+    from rainbow_assets.cli.formats import write_table
+    from rainbow_assets.cli.shop import fill
+    from rainbow_assets.cli.stack import up
+    from rainbow_assets.pipeline.publish_tables import MARTS
+    from rainbow_assets.query import ask
+    from rainbow_assets.settings import Settings
+    from rainbow_assets.shop.schema import is_empty
+
+    up()
+    settings = Settings.load()
+    if is_empty(settings.secret("source_url")):
+        fill(days, None, orders_per_day, 42, replace=False)
+        settings = Settings.load()
+    run_days(settings, settings.start_date, settings.last_partition)
+    for name in MARTS:
+        typer.echo(f"\nv_{name}_batch")
+        with ask(settings, "clickhouse", f"SELECT * FROM v_{name}_batch LIMIT 5") as answer:
+            write_table(answer, sys.stdout)
+    typer.echo("\nThe graph: make ui. Any query: rainbow sql --engine clickhouse 'SELECT …'.")
+
+
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The page's port, on loopback.")] = 3000,
+) -> None:
+    """The Dagster UI, with its daemon, on loopback; Ctrl-C ends both."""
+    from rainbow_assets.settings import PROJECT_DIR, Settings
+    from rainbow_assets.stack.environment import dagster_environment
+
+    os.environ.update(dagster_environment(Settings.load()))
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    os.chdir(PROJECT_DIR)
+    program = str(Path(sys.executable).with_name("dagster"))
+    os.execv(program, [program, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606
+
+
+def _check_range(settings: "Settings", first: date, last: date) -> None:
+    if last < first:
+        raise DataError(f"The range {first} to {last} is upside down.", "Write the earlier day first.")
+    if first < settings.start_date or last > settings.last_partition:
+        raise DataError(
+            f"{first} to {last} is outside the partitions, {settings.start_date} to {settings.last_partition}.",
+            "Choose days within them, or set RAINBOW_START_DATE and RAINBOW_END_DATE.",
+        )

@@ -1,0 +1,171 @@
+"""An examination of every part that the settings name: reachable, usable, and how to mend it.
+
+It asks the parts themselves and assumes nothing of where they run, so it serves the embedded stack and servers
+alike. It changes nothing that lasts. Not here: how a finding looks (`cli/stack.py`).
+"""
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+
+from rainbow_assets.errors import RainbowError, TransientError
+from rainbow_assets.settings import PREFIX, Settings
+from rainbow_assets.tables import TABLES
+
+REFERRAL = "See `rainbow doctor`; "  # in errors that are read elsewhere
+FREE_SPACE = 2_000_000_000  # bytes; a demo takes less than half of it
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part: whether it is usable, and one line: what was found, or what is wrong and how to mend it."""
+
+    part: str
+    usable: bool
+    detail: str
+
+
+def examine() -> Iterator[Finding]:
+    """Examine the parts one by one; without settings there is nothing more to examine."""
+    try:
+        settings = Settings.load()
+    except RainbowError as error:
+        yield Finding("Settings", False, str(error))
+        return
+    yield Finding("Settings", True, f"{settings.env_file}" if settings.env_file.exists() else "defaults")
+    for part, check in CHECKS.items():
+        try:
+            yield Finding(part, True, check(settings))
+        except RainbowError as error:
+            yield Finding(part, False, " ".join(str(error).replace(REFERRAL, "").split()))
+
+
+def _packages(_settings: Settings) -> str:
+    """The installed packages are those that the project asks for, and DuckDB's extensions load."""
+    import duckdb
+
+    from rainbow_assets.systems.ducklake import EXTENSIONS, extension_file, literal
+
+    try:
+        wanted = [Requirement(line) for line in requires("rainbow-assets") or ()]
+        wrong = [str(one) for one in wanted if not one.specifier.contains(version(one.name), prereleases=True)]
+        with duckdb.connect() as connection:
+            for name in EXTENSIONS:
+                connection.execute(f"LOAD {literal(extension_file(name))}")
+    except (PackageNotFoundError, ImportError, duckdb.Error) as error:
+        raise RainbowError(f"{str(error).partition(chr(10))[0]}.", "Run `make install`.") from error
+    if wrong:
+        raise RainbowError(f"Not as the project needs them: {', '.join(wrong)}.", "Run `make install`.")
+    return f"{len(wanted)} packages, DuckDB {duckdb.__version__} with {', '.join(EXTENSIONS)}"
+
+
+def _source(settings: Settings) -> str:
+    """The shop answers, has all tables, and an index on `updated_at` on each."""
+    from rainbow_assets.systems.postgres import fetch
+
+    query = """
+        SELECT c.relname, bool_or(a.attname = 'updated_at') FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        LEFT JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+        LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s)
+            AND has_table_privilege(c.oid, 'SELECT')
+        GROUP BY 1"""
+    found = dict(fetch(settings.secret("source_url"), f"{PREFIX}SOURCE_URL", query, [list(TABLES)]))
+    if missing := [name for name in TABLES if name not in found]:
+        hint = "`rainbow seed` or `rainbow load-olist` creates and fills the shop."
+        raise RainbowError(f"Reachable, but it lacks tables that this user may read: {', '.join(missing)}.", hint)
+    if unindexed := [name for name, indexed in found.items() if not indexed]:
+        names = ", ".join(unindexed)
+        raise RainbowError(
+            f"No index on updated_at: {names}.", "CREATE INDEX ON <table> (updated_at): extraction reads by it."
+        )
+    return f"{_place(settings, 'source_url')}, {len(found)} tables, each indexed by updated_at"
+
+
+def _database(field: str, table: str) -> Callable[[Settings], str]:
+    """A check of a catalog's database: it answers, and its tables are there or may be made."""
+
+    def check(settings: Settings) -> str:
+        from rainbow_assets.systems.postgres import fetch
+
+        setting = f"{PREFIX}{field.upper()}"
+        query = "SELECT has_schema_privilege('public', 'CREATE'), to_regclass(%s) IS NOT NULL"
+        ((may_create, exists),) = fetch(settings.secret(field), setting, query, [f"public.{table}"])
+        if not may_create:
+            hint = "Make the user the owner of the database."
+            raise RainbowError(f"The user in {setting} may not create tables in schema public.", hint)
+        return f"{_place(settings, field)}, {'in use' if exists else 'empty: the first run fills it'}"
+
+    return check
+
+
+def _ducklake(settings: Settings) -> str:
+    """The catalog's database is usable, and where there is a lake, DuckDB opens it."""
+    from rainbow_assets.systems import ducklake
+
+    found = _database("catalog_url", "ducklake_metadata")(settings)
+    if found.endswith("in use"):
+        with ducklake.connect(settings, read_only=True):
+            pass
+    return found
+
+
+def _object_store(settings: Settings) -> str:
+    """The bucket is there, and an object can be written, listed and removed."""
+    from rainbow_assets.systems import object_store
+
+    bucket, key = settings.s3_bucket, f"doctor/{uuid.uuid4()}"
+    client = object_store.client(settings)
+    with object_store.s3_errors(bucket):
+        client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        client.put_object(Bucket=bucket, Key=key, Body=b"rainbow doctor")
+        client.delete_object(Bucket=bucket, Key=key)
+    return f"{settings.s3_endpoint or 'Amazon S3'}, bucket {bucket}, writable"
+
+
+def _clickhouse(settings: Settings) -> str:
+    """The engine answers; an embedded one that another process has open is well too."""
+    from rainbow_assets.systems import clickhouse
+
+    try:
+        with clickhouse.connect(settings, wait=0) as client, clickhouse.errors(settings, "asking for its version"):
+            return f"version {client.server_version}"
+    except TransientError as error:
+        if " is in use by " in error.message:
+            return error.message.removesuffix(".")
+        raise
+
+
+def _disk(settings: Settings) -> str:
+    """There is room where the stack writes."""
+    folder = next(place for place in (settings.home, *settings.home.parents) if place.exists())
+    free = shutil.disk_usage(folder).free
+    if free < FREE_SPACE:
+        hint = "Free some, or set RAINBOW_HOME to a larger disk."
+        raise RainbowError(f"Only {free / 1e9:.1f} GB are free at {folder}.", hint)
+    return f"{free / 1e9:,.0f} GB free at {folder}"
+
+
+def _place(settings: Settings, field: str) -> str:
+    """`host:port/database` of a PostgreSQL URL, without user and password."""
+    from rainbow_assets.systems.postgres import parts
+
+    url = parts(settings.secret(field))
+    return f"{url.get('HOST', 'localhost')}:{url.get('PORT', '5432')}/{url.get('DATABASE', '')}"
+
+
+CHECKS: dict[str, Callable[[Settings], str]] = {
+    "Packages": _packages,
+    "Source (PostgreSQL)": _source,
+    "DuckLake catalog": _ducklake,
+    "Iceberg catalog": _database("iceberg_catalog_url", "iceberg_tables"),
+    "Dagster storage": _database("dagster_url", "runs"),
+    "Object store (S3)": _object_store,
+    "ClickHouse": _clickhouse,
+    "Disk": _disk,
+}

@@ -1,0 +1,69 @@
+"""Running `batch_job` from the command line: in this process, recorded in the Dagster instance like every other run.
+
+Not here: what the job does (`jobs.py`) and how its progress looks (`cli/`).
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+
+import dagster as dg
+
+from rainbow_assets.definitions import defs
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+# The command line tells the progress itself; the whole log is in the Dagster UI.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass
+class Outcome:
+    """How a run ended; `failures`: one line for each step and check that failed."""
+
+    run_id: str
+    success: bool = False
+    checks_passed: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome:
+    """Run `batch_job` for the days `first` to `last` in one run; `report` hears the name of each step that starts.
+
+    The environment says where the Dagster instance is (`stack.environment`).
+    """
+    outcome = Outcome(str(uuid.uuid4()))
+    one_day = first == last
+
+    def listen(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None:
+            return
+        if event.event_type == dg.DagsterEventType.STEP_START:
+            report(str(event.step_key).replace("__", "/"))
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if check.passed:
+                outcome.checks_passed += 1
+            elif check.severity == dg.AssetCheckSeverity.ERROR:
+                outcome.failures.append(
+                    f"{check.asset_key.to_user_string()}: {check.check_name} {check.description or ''}"
+                )
+        elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            error = event.step_failure_data.user_failure_data or event.step_failure_data.error
+            text = getattr(error, "description", None) or getattr(error, "message", None) or str(error)
+            outcome.failures.append(f"{str(event.step_key).replace('__', '/')}: {text.strip().splitlines()[0]}")
+
+    with dg.DagsterInstance.get() as instance:
+        instance.add_event_listener(outcome.run_id, listen)
+        result = defs.resolve_job_def("batch_job").execute_in_process(
+            instance=instance,
+            run_id=outcome.run_id,
+            run_config=QUIET,
+            partition_key=first.isoformat() if one_day else None,
+            tags=None if one_day else {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()},
+            raise_on_error=False,
+        )
+    outcome.success = result.success
+    return outcome

@@ -1,0 +1,102 @@
+"""One query on one engine, to read: the lake (DuckDB), ClickHouse, or the source (PostgreSQL).
+
+Here: how each engine is asked without letting it write, and its refusal in one line. Not here: how the rows
+look (`cli/formats.py`).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rainbow_assets.errors import DataError
+from rainbow_assets.settings import Settings
+
+BATCH = 2_000  # rows that are held at a time
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The columns' names, and the rows in batches, to be read while the connection is open."""
+
+    columns: list[str]
+    batches: Iterator[list[tuple[Any, ...]]]
+
+
+@contextmanager
+def ask(settings: Settings, engine: str, query: str) -> Iterator[Answer]:
+    """Run `query` on `engine`: `lake`, `clickhouse` or `source`.
+
+    Raises:
+        DataError: the engine refuses the query; its reason is in the message.
+        TransientError: the engine does not answer.
+    """
+    with ENGINES[engine](settings, query) as answer:
+        yield answer
+
+
+@contextmanager
+def _lake(settings: Settings, query: str) -> Iterator[Answer]:
+    import duckdb
+
+    from rainbow_assets.systems import ducklake
+
+    with ducklake.connect(settings, read_only=True) as connection, _refusal("The lake", duckdb.Error):
+        connection.execute(f"USE {ducklake.LAKE}")
+        statements = connection.extract_statements(query)
+        # A read-only lake does not keep COPY from writing files.
+        if [statement.type for statement in statements] not in (
+            [duckdb.StatementType.SELECT],
+            [duckdb.StatementType.EXPLAIN],
+        ):
+            raise DataError("`rainbow sql` runs one statement that reads.", "Write one SELECT, SHOW or EXPLAIN.")
+        cursor = connection.execute(statements[0])
+        yield Answer([column[0] for column in cursor.description or ()], _batches(cursor.fetchmany))
+
+
+@contextmanager
+def _source(settings: Settings, query: str) -> Iterator[Answer]:
+    import psycopg
+
+    from rainbow_assets.systems import postgres
+
+    url = settings.secret("source_url")
+    with postgres.connect(url, "RAINBOW_SOURCE_URL") as connection, _refusal("The source", psycopg.Error):
+        connection.read_only = True
+        connection.execute("SET LOCAL TIME ZONE 'UTC'")
+        # Bytes: the user's own text, without placeholders. Prepared: one statement, so none ends the transaction.
+        cursor = connection.execute(query.encode(), prepare=True)
+        columns = [column.name for column in cursor.description or ()]
+        yield Answer(columns, _batches(cursor.fetchmany) if columns else iter(()))
+
+
+@contextmanager
+def _clickhouse(settings: Settings, query: str) -> Iterator[Answer]:
+    from rainbow_assets.systems import clickhouse
+
+    with clickhouse.connect(settings) as client, clickhouse.errors(settings, "the query"):
+        result = client.query(query, settings={"readonly": 1})
+        yield Answer(list(result.column_names), iter([[tuple(row) for row in result.result_rows]]))
+
+
+ENGINES: dict[str, Callable[[Settings, str], AbstractContextManager[Answer]]] = {
+    "lake": _lake,
+    "clickhouse": _clickhouse,
+    "source": _source,
+}
+
+
+def _batches(fetch: Callable[[int], list[tuple[Any, ...]]]) -> Iterator[list[tuple[Any, ...]]]:
+    while batch := fetch(BATCH):
+        yield batch
+
+
+@contextmanager
+def _refusal(engine: str, kind: type[Exception]) -> Iterator[None]:
+    """The engine's error in one line."""
+    try:
+        yield
+    except kind as error:
+        diagnosis = getattr(error, "diag", None)
+        reason = (diagnosis and diagnosis.message_primary) or str(error).strip().partition("\n")[0]
+        raise DataError(f"{engine} refuses the query: {reason.rstrip('.')}.", "Correct it and try again.") from error

@@ -1,0 +1,154 @@
+"""Up, down and status of the embedded stack as a whole.
+
+`up` is safe to repeat: it starts what does not run, restarts what hangs or runs on another port, and creates
+what is missing. A file lock keeps a second `up` or `down` of the same home waiting. Not here: how a server
+works (`postgres.py`, `seaweedfs.py`).
+"""
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rainbow_assets.errors import StackError
+from rainbow_assets.settings import PROJECT_DIR, Settings
+from rainbow_assets.stack import credentials as stored
+from rainbow_assets.stack.buckets import endpoint, ensure_bucket
+from rainbow_assets.stack.databases import ensure_databases
+from rainbow_assets.stack.ports import LOOPBACK, require_free
+from rainbow_assets.stack.postgres import RECOVERY, PostgresServer
+from rainbow_assets.stack.seaweedfs import SeaweedServer
+
+Server = PostgresServer | SeaweedServer
+Report = Callable[[str], None]
+FORBIDDEN = ',"$`\\?#%\n'  # characters of a path that a shell, a URL or SeaweedFS would read otherwise
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One part of the stack: `state` is up, busy (recovering), stuck, down or embedded (runs in each process)."""
+
+    part: str
+    state: str
+    where: str
+    pid: int | None = None
+    uptime: float | None = None  # seconds
+
+    @property
+    def usable(self) -> bool:
+        """Whether the part can be used now."""
+        return self.state in {"up", "embedded"}
+
+
+def up(settings: Settings, report: Report = lambda _line: None) -> Settings:
+    """Start the stack, record its settings in `rainbow.env`, and return them.
+
+    Raises:
+        StackError: a port is taken, or a server does not start; what this call started is stopped again.
+    """
+    if set(FORBIDDEN) & set(str(settings.home)):
+        raise StackError(f"RAINBOW_HOME {str(settings.home)!r} holds one of {FORBIDDEN!r}.", "Choose a plainer path.")
+    with _lock(settings.home):
+        credentials = stored.ensure(settings.home)
+        to_start = [server for server in _servers(settings) if not _runs(server)]
+        for server in to_start:
+            require_free(server.port, server.setting)
+        try:
+            for server in to_start:
+                report(f"Starting {server.part} on {LOOPBACK}:{server.port}")
+                server.start(credentials)
+            urls = ensure_databases(settings.pg_port, credentials)
+            ensure_bucket(settings.s3_port, credentials, settings.s3_region, settings.s3_bucket)
+            _prepare_dagster_home(settings.home / "dagster")
+            return _record(settings, credentials, urls)
+        except BaseException:  # also Ctrl-C: nothing half-started is left
+            for server in to_start:
+                server.stop()
+            raise
+
+
+def down(settings: Settings, report: Report = lambda _line: None) -> None:
+    """Stop the stack and wait for its end. Nothing to stop is fine.
+
+    Raises:
+        StackError: a process belongs to somebody else, or does not end.
+    """
+    if not settings.home.exists():
+        return
+    with _lock(settings.home):
+        for server in reversed(_servers(settings)):
+            if server.process():
+                report(f"Stopping {server.part}")
+                server.stop()
+
+
+def status(settings: Settings) -> list[PartStatus]:
+    """The state of every part of the embedded stack."""
+    parts = []
+    for server in _servers(settings):
+        process = server.process()
+        uptime = time.time() - process.info["create_time"] if process else None
+        state = server.state() if process is None or server.on_port(process) else "on another port"
+        where = f"{LOOPBACK}:{server.port}"
+        parts.append(PartStatus(server.part, state, where, process.pid if process else None, uptime))
+    parts.append(PartStatus("ClickHouse", "embedded", str(settings.home / "clickhouse")))
+    return parts
+
+
+def _servers(settings: Settings) -> tuple[Server, Server]:
+    return PostgresServer(settings.home, settings.pg_port), SeaweedServer(settings.home, settings.s3_port)
+
+
+def _runs(server: Server) -> bool:
+    """Whether the server is up on its port; one that hangs or is elsewhere is stopped."""
+    process = server.process()
+    if process and server.on_port(process):
+        deadline = time.monotonic() + RECOVERY
+        while (state := server.state()) == "busy" and time.monotonic() < deadline:
+            time.sleep(0.2)
+        if state == "up":
+            return True
+    server.stop()
+    return False
+
+
+def _record(settings: Settings, credentials: stored.Credentials, urls: dict[str, str]) -> Settings:
+    """Write what changed to `rainbow.env`; a ClickHouse that the user has chosen stays."""
+    values = urls | {
+        "pg_port": str(settings.pg_port),
+        "s3_port": str(settings.s3_port),
+        "s3_endpoint": endpoint(settings.s3_port),
+        "s3_access_key": credentials.s3_access_key,
+        "s3_secret_key": credentials.s3_secret_key,
+        "s3_region": settings.s3_region,
+        "s3_bucket": settings.s3_bucket,
+    }
+    if settings.clickhouse_url is None:
+        values["clickhouse_url"] = f"chdb:///{str(settings.home / 'clickhouse').lstrip('/')}"
+    return settings.record(**values)
+
+
+def _prepare_dagster_home(folder: Path) -> None:
+    """A DAGSTER_HOME whose dagster.yaml is the project's; one that the user put there stays."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    link, target = folder / "dagster.yaml", PROJECT_DIR / "dagster.yaml"
+    if link.is_symlink() and link.readlink() != target:
+        link.unlink()
+    if not link.is_symlink() and not link.exists():
+        link.symlink_to(target)
+
+
+@contextmanager
+def _lock(home: Path) -> Iterator[None]:
+    """One `up` or `down` of a home at a time; the lock ends with the process that holds it."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (home / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise StackError(
+                f"{home} cannot be locked: {error.strerror}.", "Put RAINBOW_HOME on a local disk."
+            ) from None
+        yield

@@ -1,0 +1,62 @@
+"""Ports on 127.0.0.1: free ones, and ones that somebody else has."""
+
+import errno
+import socket
+from collections.abc import Collection
+from contextlib import ExitStack
+
+import psutil
+
+from rainbow_assets.errors import StackError
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_ports(count: int, avoid: Collection[int] = ()) -> list[int]:
+    """`count` different ports that nobody listens on now."""
+    with ExitStack() as held:
+        ports: list[int] = []
+        while len(ports) < count:
+            listener = held.enter_context(socket.socket())
+            listener.bind((LOOPBACK, 0))
+            port = int(listener.getsockname()[1])
+            if port not in avoid:
+                ports.append(port)
+        return ports
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens on `port`."""
+    with socket.socket() as probe:
+        probe.settimeout(3)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def require_free(port: int, setting: str) -> None:
+    """Make sure that a server can listen on `port`.
+
+    Raises:
+        StackError: it cannot; the message names the port, its holder where that is known, and `setting`.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+            probe.listen()
+        except OSError as error:
+            why = (
+                f"is in use{_holder(port)}" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+            )
+            raise StackError(f"Port {port} ({setting}) {why}.", f"Free it, or set {setting} to another port.") from None
+
+
+def _holder(port: int) -> str:
+    """` by NAME (pid N)`, where this user may know it."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            listening = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
+            if listening and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass  # it is a courtesy: the message stands without it
+    return ""

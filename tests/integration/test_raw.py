@@ -1,0 +1,268 @@
+"""landing and raw on the real stack: what lands, what is added later, and who can read it."""
+
+from datetime import date
+
+import duckdb
+import polars as pl
+import pytest
+
+from rainbow_assets.errors import DataError, RainbowError, SchemaDriftError, SettingsError, TransientError
+from rainbow_assets.pipeline import drift, landing, reconcile
+from rainbow_assets.pipeline.extract import extract, row_hash
+from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.pipeline.register import known_columns, register
+from rainbow_assets.settings import Settings
+from rainbow_assets.shop.schema import create_schema
+from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, postgres
+from rainbow_assets.tables import TABLES
+
+pytestmark = pytest.mark.integration
+
+MARCH_1, MARCH_2, MARCH_3 = (date(2026, 3, day) for day in (1, 2, 3))
+DETAILS = TABLES["orderdetails"]
+
+
+class Shop:
+    """A small source, and the steps of the pipeline on it."""
+
+    def __init__(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
+        self.settings, self.lake = settings, connection
+        self.url = settings.secret("source_url")
+        self.s3 = object_store.client(settings)
+        self.iceberg = iceberg.connect(settings)
+
+    def sql(self, *statements: str) -> None:
+        with postgres.connect(self.url, "test") as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def land(self, days: Days, table=DETAILS):
+        columns = drift.check(self.url, table, known_columns(self.lake, table))
+        files = self.files(days, table)
+        return extract(self.lake, self.url, table, columns.all, days, files, self.settings.s3_bucket, "run-1")
+
+    def register(self, days: Days, table=DETAILS):
+        return register(self.lake, self.iceberg, table, self.files(days, table), days, "run-1")
+
+    def ingest(self, days: Days, table=DETAILS):
+        landed = self.land(days, table)
+        return landed, self.register(days, table)
+
+    def files(self, days: Days, table=DETAILS):
+        return landing.files(self.s3, self.settings.s3_bucket, table.name, days)
+
+    def rows(self, query: str):
+        return self.lake.execute(query).fetchall()
+
+
+def day(value: date, **options) -> Days:
+    return Days(value, value, **options)
+
+
+@pytest.fixture
+def shop(fresh_settings):
+    create_schema(fresh_settings.secret("source_url"))
+    with ducklake.connect(fresh_settings) as connection:
+        shop = Shop(fresh_settings, connection)
+        shop.sql(
+            "INSERT INTO orders SELECT i, i % 50, i % 3, t, t, NULL FROM (SELECT i, timestamp '2026-03-01' "
+            "+ i * interval '17 minutes' AS t FROM generate_series(1, 200) AS i)",
+            "INSERT INTO orderdetails (id, product_id, quantity, price, created_at, updated_at) "
+            "SELECT id, id % 7, 1 + id % 3, (id % 1000) / 100.0 + 5.01, created_at, updated_at FROM orders",
+        )
+        yield shop
+
+
+def test_a_day_lands_as_one_file_that_says_what_it_holds(shop):
+    done = shop.land(day(MARCH_2))
+    [(file, rows)] = done.files.items()
+    source = postgres.fetch(shop.url, "test", "SELECT count(*) FROM orderdetails WHERE updated_at::date = '2026-03-02'")
+    assert (rows, done.rows_read) == (source[0][0], source[0][0])
+    metadata = dict(shop.rows(f"SELECT decode(key), decode(value) FROM parquet_kv_metadata('{file.uri}')"))
+    [(found,)] = shop.rows(f"SELECT {row_hash('t')} FROM read_parquet('{file.uri}', hive_partitioning = false) AS t")
+    assert metadata["rainbow.rows"] == str(rows)
+    assert metadata["rainbow.checksum"] == f"{duckdb.__version__}:{found}"
+    assert metadata["rainbow.run_id"] == "run-1"
+
+
+def test_a_range_lands_as_one_file_a_day(shop):
+    done = shop.land(Days(MARCH_1, MARCH_3))
+    assert sorted(file.day for file in done.files) == [MARCH_1, MARCH_2, MARCH_3]
+    assert done.rows_written == 200
+
+
+def test_nothing_new_no_file(shop):
+    shop.ingest(Days(MARCH_1, MARCH_3))
+    landed, registered = shop.ingest(Days(MARCH_1, MARCH_3))
+    assert landed.files == {}
+    assert (registered.iceberg, registered.ducklake) == (0, 0)
+
+
+def test_a_later_extraction_adds_just_the_new_versions(shop):
+    shop.ingest(Days(MARCH_1, MARCH_3))
+    shop.sql(
+        "UPDATE orderdetails SET price = 99.99 WHERE id = 100",  # another content at the same time
+        "UPDATE orderdetails SET deleted_at = '2026-03-02 12:00', updated_at = '2026-03-02 12:00' WHERE id = 101",
+        "INSERT INTO orderdetails VALUES (999, 1, 1, 1.00, NULL, '2026-03-02', '2026-03-02 00:00:01', NULL)",
+    )
+    landed, _ = shop.ingest(Days(MARCH_1, MARCH_3))
+    assert [(file.day, rows) for file, rows in landed.files.items()] == [(MARCH_2, 3)]
+    held = shop.rows("SELECT price FROM lake.raw.orderdetails WHERE id = 100 ORDER BY extracted_at")
+    assert [str(price) for (price,) in held] == ["6.01", "99.99"]
+
+
+def test_the_first_partition_takes_everything_older(shop):
+    shop.sql("INSERT INTO orderdetails VALUES (1000, 1, 1, 1.00, NULL, '2019-05-05', '2019-05-05', NULL)")
+    shop.ingest(day(MARCH_1, open_start=True))
+    assert shop.rows("SELECT DISTINCT change_date FROM lake.raw.orderdetails WHERE id = 1000") == [(MARCH_1,)]
+
+
+def test_what_a_killed_run_left_is_registered_by_the_next(shop):
+    shop.land(day(MARCH_1))  # killed before raw
+    files = shop.files(day(MARCH_1))
+    catalog_table = iceberg.ensure_table(
+        shop.iceberg, "raw", "orderdetails", DETAILS.columns | {"change_date": "DATE", "extracted_at": "TIMESTAMP"}
+    )
+    iceberg.add_files(catalog_table, [file.uri for file in files], "killed")  # killed between the two catalogs
+    landed, registered = shop.ingest(day(MARCH_1))
+    assert landed.files == {}
+    assert (registered.iceberg, registered.ducklake) == (0, 1)
+    agreement = reconcile.catalogs_agree(shop.lake, shop.iceberg, DETAILS, files, day(MARCH_1))
+    assert (agreement.files, agreement.wrong) == (1, [])
+
+
+def test_the_bytes_exist_once_and_four_engines_read_them(shop):
+    shop.ingest(Days(MARCH_1, MARCH_3))
+    expected = [tuple(map(str, postgres.fetch(shop.url, "test", "SELECT count(*), sum(price) FROM orderdetails")[0]))]
+    bucket = shop.settings.s3_bucket
+    landed = {f"s3://{bucket}/{key}" for key in object_store.keys(shop.s3, bucket, "raw/orderdetails/")}
+    table = shop.iceberg.load_table("raw.orderdetails")
+
+    assert {task.file.file_path for task in table.scan().plan_files()} == landed
+    lake_files = shop.rows("SELECT data_file FROM ducklake_list_files('lake', 'orderdetails', schema => 'raw')")
+    assert {file for (file,) in lake_files} == landed
+    others = [key for key in object_store.keys(shop.s3, bucket, "") if key.endswith(".parquet")]
+    assert {f"s3://{bucket}/{key}" for key in others} == landed
+
+    shop.lake.register("arrow", table.scan().to_arrow())
+    key, secret = shop.settings.secret("s3_access_key"), shop.settings.secret("s3_secret_key")
+    options = {
+        "aws_endpoint_url": shop.settings.s3_endpoint,
+        "aws_access_key_id": key,
+        "aws_secret_access_key": secret,
+        "aws_region": shop.settings.s3_region,
+        "aws_allow_http": "true",
+    }
+    polars = pl.scan_iceberg(table, storage_options=options).select(pl.len(), pl.col("price").sum()).collect()
+    for extension in ("avro", "iceberg"):
+        shop.lake.execute(f"LOAD '{ducklake.extension_file(extension)}'")
+    with clickhouse.connect(shop.settings) as client:
+        place = f"{shop.settings.s3_endpoint}/{bucket}/iceberg/raw/orderdetails"
+        query = f"SELECT count(), sum(price) FROM icebergS3('{place}', '{key}', '{secret}')"
+        served = [tuple(map(str, row)) for row in client.query(query).result_rows]
+    count = "SELECT count(*)::VARCHAR, sum(price)::VARCHAR FROM "
+    assert shop.rows(count + "lake.raw.orderdetails") == expected
+    assert shop.rows(count + f"iceberg_scan('{table.metadata_location}')") == expected
+    assert shop.rows(count + "arrow") == expected
+    assert [tuple(map(str, polars.row(0)))] == expected
+    assert served == expected
+
+
+def test_a_new_column_is_taken_along_everywhere(shop):
+    shop.ingest(day(MARCH_1))
+    shop.sql("ALTER TABLE orderdetails ADD COLUMN gift_note text", "UPDATE orderdetails SET gift_note = 'n' || id")
+    assert drift.check(shop.url, DETAILS, known_columns(shop.lake, DETAILS)).added == {"gift_note": "VARCHAR"}
+    _, registered = shop.ingest(day(MARCH_2))
+    assert registered.added_columns == ["gift_note"]
+    query = "SELECT count(gift_note), count(*) - count(gift_note) FROM lake.raw.orderdetails"
+    [(new, old)] = shop.rows(query)
+    assert new > 0
+    assert old > 0
+    arrow = shop.iceberg.load_table("raw.orderdetails").scan().to_arrow()
+    assert (arrow.num_rows - arrow["gift_note"].null_count, arrow["gift_note"].null_count) == (new, old)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("ALTER TABLE orderdetails DROP COLUMN promotion_id", "lost promotion_id"),
+        ("ALTER TABLE orderdetails ALTER COLUMN quantity TYPE text", r"quantity \(BIGINT became VARCHAR\)"),
+        ("DROP TABLE orderdetails", "no table orderdetails"),
+    ],
+)
+def test_a_lost_column_or_changed_type_stops_the_table(shop, change, reason):
+    shop.sql(change)
+    with pytest.raises(SchemaDriftError, match=reason):
+        shop.land(day(MARCH_1))
+    assert shop.files(day(MARCH_1)) == []
+
+
+def test_a_column_that_was_new_once_is_expected_from_then_on(shop):
+    shop.sql("ALTER TABLE orderdetails ADD COLUMN gift_note text")
+    shop.ingest(day(MARCH_1))
+    shop.sql("ALTER TABLE orderdetails DROP COLUMN gift_note")
+    with pytest.raises(SchemaDriftError, match="lost gift_note"):
+        shop.land(day(MARCH_2))
+
+
+def test_money_that_does_not_fit_stops_the_table_with_the_reason(shop):
+    shop.sql(
+        "ALTER TABLE orderdetails ALTER COLUMN price TYPE numeric",
+        "UPDATE orderdetails SET price = 12345678901234567.89 WHERE id = 5",
+    )
+    with pytest.raises(DataError, match="numeric field overflow"):
+        shop.land(day(MARCH_1))
+    assert shop.files(day(MARCH_1)) == []
+
+
+def test_money_of_a_column_without_precision_stays_exact(shop):
+    shop.sql("ALTER TABLE orderdetails ALTER COLUMN price TYPE numeric")
+    shop.sql("UPDATE orderdetails SET price = 9007199254740993.01 WHERE id = 5")
+    shop.ingest(day(MARCH_1))
+    assert shop.rows("SELECT price::VARCHAR FROM lake.raw.orderdetails WHERE id = 5") == [("9007199254740993.01",)]
+
+
+def test_completeness_sees_a_missing_and_a_repeated_row(shop):
+    shop.ingest(day(MARCH_1))
+    columns = list(DETAILS.columns)
+
+    def check():
+        return reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, day(MARCH_1))
+
+    assert check().passed
+    shop.sql("INSERT INTO orderdetails VALUES (777, 1, 1, 1.00, NULL, '2026-03-01', '2026-03-01 01:00', NULL)")
+    assert (check().missing, check().repeated, check().sample) == (1, 0, ["(777, 1, '2026-03-01 01:00:00')"])
+    shop.sql("DELETE FROM orderdetails WHERE id = 777")
+    assert check().passed
+    [file] = shop.files(day(MARCH_1))
+    copy = file.uri.replace(".parquet", "-copy.parquet")
+    shop.lake.execute(f"COPY (FROM read_parquet('{file.uri}', hive_partitioning = false)) TO '{copy}'")
+    shop.register(day(MARCH_1))
+    assert check().repeated == check().rows
+
+
+def test_completeness_allows_versions_that_have_moved_on(shop):
+    shop.ingest(day(MARCH_1))
+    shop.sql("UPDATE orderdetails SET price = 1.00, updated_at = '2026-03-09' WHERE id = 7")
+    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, list(DETAILS.columns), day(MARCH_1))
+    assert found.passed
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "kind"),
+    [
+        ("RAINBOW_SOURCE_URL", "postgresql://nobody:wrong@127.0.0.1:9/rainbow", TransientError),
+        ("RAINBOW_SOURCE_URL", "wrong", SettingsError),
+        ("RAINBOW_S3_ENDPOINT", "http://127.0.0.1:9", TransientError),
+        ("RAINBOW_S3_BUCKET", "no-such-bucket", RainbowError),
+        ("RAINBOW_S3_SECRET_KEY", "wrong", RainbowError),
+    ],
+)
+def test_an_unreachable_part_is_named_in_one_line(shop, monkeypatch, setting, value, kind):
+    monkeypatch.setenv(setting, value)
+    broken = Shop(Settings.load(), shop.lake)
+    with pytest.raises(kind) as failure:
+        broken.land(day(MARCH_1))
+    assert "\n" not in str(failure.value)
+    assert "wrong" not in str(failure.value)
+    assert len(str(failure.value)) > 20

@@ -1,0 +1,161 @@
+"""The doctor and `rainbow sql` on real parts: all well, then one part broken at a time."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from rainbow_assets import doctor
+from rainbow_assets.errors import DataError, RainbowError
+from rainbow_assets.query import ask
+from rainbow_assets.settings import Settings
+from rainbow_assets.shop.schema import create_schema
+from rainbow_assets.stack.ports import free_ports
+from rainbow_assets.systems import clickhouse, ducklake, object_store, postgres
+
+pytestmark = pytest.mark.integration
+RAINBOW = Path(sys.executable).with_name("rainbow")
+
+
+@pytest.fixture
+def shop(fresh_settings: Settings) -> Settings:
+    """A shop without rows."""
+    create_schema(fresh_settings.secret("source_url"))
+    return fresh_settings
+
+
+@pytest.fixture
+def lake(shop: Settings) -> Settings:
+    """The shop, and a lake with one table."""
+    with ducklake.connect(shop) as connection:
+        connection.execute("CREATE SCHEMA lake.marts")
+        connection.execute(
+            "CREATE TABLE lake.marts.t AS SELECT 7 AS a, 1.5::DECIMAL(18,2) AS b, DATE '2026-01-02' AS c"
+        )
+    return shop
+
+
+def broken() -> dict[str, str]:
+    return {finding.part: finding.detail for finding in doctor.examine() if not finding.usable}
+
+
+def elsewhere(url: str) -> str:
+    """The same URL at a port where nobody listens."""
+    before, _, database = url.rpartition("/")
+    return f"{before.rpartition(':')[0]}:{free_ports(1)[0]}/{database}"
+
+
+def wrong_password(url: str) -> str:
+    password = urlsplit(url).password
+    assert password
+    return url.replace(password, "wrong")
+
+
+def test_all_is_well(lake: Settings):
+    assert broken() == {}
+    done = subprocess.run([str(RAINBOW), "doctor"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("✓") == len(doctor.CHECKS) + 1
+
+
+@pytest.mark.parametrize("spoil", [elsewhere, wrong_password], ids=["dead server", "wrong password"])
+@pytest.mark.parametrize(
+    ("field", "part"),
+    [
+        ("source_url", "Source (PostgreSQL)"),
+        ("catalog_url", "DuckLake catalog"),
+        ("iceberg_catalog_url", "Iceberg catalog"),
+        ("dagster_url", "Dagster storage"),
+    ],
+)
+def test_a_database_that_fails(shop: Settings, field: str, part: str, spoil: Callable[[str], str]):
+    shop.record(**{field: spoil(shop.secret(field))})
+    found = broken()
+    assert list(found) == [part]
+    assert f"RAINBOW_{field.upper()}" in found[part]
+
+
+def test_an_object_store_that_fails(shop: Settings):
+    part = "Object store (S3)"
+    shop.record(s3_bucket="never-made")
+    assert "'never-made' does not exist" in broken()[part]
+    shop.record(s3_bucket=shop.s3_bucket, s3_secret_key="wrong")
+    assert "RAINBOW_S3_SECRET_KEY" in broken()[part]
+    shop.record(s3_secret_key=shop.secret("s3_secret_key"), s3_endpoint=f"http://127.0.0.1:{free_ports(1)[0]}")
+    assert "RAINBOW_S3_ENDPOINT" in broken()[part]
+
+
+def test_the_doctor_leaves_no_object(shop: Settings):
+    assert broken() == {}
+    assert list(object_store.keys(object_store.client(shop), shop.s3_bucket, "doctor/")) == []
+
+
+def test_a_source_that_is_incomplete(shop: Settings):
+    url = shop.secret("source_url")
+    with postgres.connect(url, "test") as connection:
+        connection.execute("DROP INDEX orders_updated_at")
+    assert "No index on updated_at: orders" in broken()["Source (PostgreSQL)"]
+    with postgres.connect(url, "test") as connection:
+        connection.execute("DROP TABLE orders")
+    assert "orders" in broken()["Source (PostgreSQL)"]
+    assert "rainbow seed" in broken()["Source (PostgreSQL)"]
+
+
+def test_clickhouse_in_use_is_well(shop: Settings):
+    with clickhouse.connect(shop):
+        done = subprocess.run([str(RAINBOW), "doctor"], capture_output=True, text=True, check=False)
+    assert "✓ ClickHouse" in done.stdout
+    assert "is in use by process" in done.stdout
+
+
+def test_clickhouse_that_fails(shop: Settings):
+    shop.record(clickhouse_url=f"clickhouse://u:p@127.0.0.1:{free_ports(1)[0]}/rainbow")
+    assert list(broken()) == ["ClickHouse"]
+
+
+ASKED = {
+    "lake": "FROM marts.t",
+    "source": "SELECT 7 AS a, 1.50 AS b, DATE '2026-01-02' AS c",
+    "clickhouse": "SELECT 7 AS a, toDecimal64('1.50', 2) AS b, toDate32('2026-01-02') AS c",
+}
+
+
+def test_sql_as_json(lake: Settings):
+    for engine, query in ASKED.items():
+        command = [str(RAINBOW), "sql", "--engine", engine, "--format", "json", query]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stderr == "", engine
+        assert json.loads(done.stdout) == [{"a": 7, "b": "1.50", "c": "2026-01-02"}], engine
+
+
+REFUSED = {
+    "lake": (
+        "SELEC 1",
+        "CREATE TABLE marts.x AS SELECT 1",
+        "COPY (SELECT 1 AS a) TO 's3://{bucket}/raw/x.parquet'",
+        "SELECT 1; SELECT 2",
+    ),
+    "source": ("SELECT nothing FROM nowhere", "DELETE FROM orders", "COMMIT; CREATE TABLE x (a int)"),
+    "clickhouse": ("SELEC 1", "CREATE TABLE x (a Int8) ENGINE = Memory"),
+}
+
+
+@pytest.mark.parametrize("engine", REFUSED)
+def test_sql_only_reads(lake: Settings, engine: str):
+    store = object_store.client(lake)
+    before = list(object_store.keys(store, lake.s3_bucket, ""))
+    for query in REFUSED[engine]:
+        with pytest.raises(RainbowError) as caught, ask(lake, engine, query.format(bucket=lake.s3_bucket)) as answer:
+            list(answer.batches)
+        assert "\n" not in str(caught.value), query
+        assert isinstance(caught.value, DataError) or engine == "clickhouse", query
+    assert list(object_store.keys(store, lake.s3_bucket, "")) == before
+
+
+def test_sql_reads_many_rows(shop: Settings):
+    with ask(shop, "source", "SELECT * FROM generate_series(1, 5000) AS g (n)") as answer:
+        assert [row for batch in answer.batches for row in batch] == [(number,) for number in range(1, 5001)]

@@ -1,0 +1,216 @@
+"""The program's face: help, exit codes, one-line errors, formats; no engine is needed for any of it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from rainbow_assets import cli
+from rainbow_assets.cli import formats
+from rainbow_assets.cli.redact import redact
+from rainbow_assets.cli.stack import _duration, _quoted
+from rainbow_assets.query import Answer
+from rainbow_assets.settings import PREFIX
+
+VERBS = ("up", "down", "status", "env", "doctor", "sql")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("RAINBOW_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path / "home"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["rainbow", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], *([verb, "--help"] for verb in VERBS)])
+def test_help_fits_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+):
+    assert run(monkeypatch, *arguments) == 0
+    shown = capsys.readouterr().out
+    assert "Usage: rainbow" in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80
+    if len(arguments) < 2:
+        assert all(verb in shown for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nope"], "No such command 'nope'. See `rainbow --help`."),
+        (["up", "--nope"], "No such option: --nope. See `rainbow up --help`."),
+        (["sql"], "Missing argument 'QUERY'. See `rainbow sql --help`."),
+        (["sql", "--engine", "oracle", "SELECT 1"], "'oracle' is not one of"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_exit_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+):
+    assert run(monkeypatch, *arguments) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_an_error_is_one_line_and_exit_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setenv("RAINBOW_PG_PORT", "many")
+    assert run(monkeypatch, "status") == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("Error: Malformed setting: RAINBOW_PG_PORT")
+    assert captured.err.count("\n") == 1
+    assert run(monkeypatch, "status", "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    home.write_text("a file where the folder should be")
+    assert run(monkeypatch, "up") == 1
+    said = capsys.readouterr().err
+    assert str(home) in said
+    assert said.count("\n") == 1
+
+
+def test_status_and_env_without_a_stack(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    assert run(monkeypatch, "status") == 1
+    assert "`rainbow up` starts it" in capsys.readouterr().err
+    assert run(monkeypatch, "env") == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "RAINBOW_DAGSTER_URL is not set" in captured.err
+    assert run(monkeypatch, "down") == 0
+
+
+def test_ctrl_c_is_exit_130(home: Path):
+    """A real SIGINT, while `down` waits for the lock that this test holds."""
+    import fcntl
+
+    home.mkdir()
+    with (home / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        program = [sys.executable, "-c", "from rainbow_assets.cli import main; main()", "down"]
+        process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
+        waiting = Path(f"/proc/{process.pid}/fd") if Path("/proc/self/fd").exists() else None
+        deadline = time.monotonic() + 30
+        while waiting and time.monotonic() < deadline:
+            if any(link.resolve() == home / ".lock" for link in waiting.iterdir()):
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.strip() == "Interrupted."
+
+
+@pytest.mark.parametrize("verb", [["--help"], ["status"], ["env"]])
+def test_quick_verbs_import_nothing_heavy(verb: list[str]):
+    script = f"""
+import sys
+from rainbow_assets.cli import main
+sys.argv = ["rainbow", *{verb!r}]
+try:
+    main()
+except SystemExit:
+    print("heavy:", [name for name in ("dagster", "dbt", "duckdb", "chdb", "boto3", "pyarrow") if name in sys.modules])
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "heavy: []" in result.stdout
+
+
+def test_redact_hides_every_secret(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RAINBOW_SOURCE_URL", "postgresql://user:p%40ss-word@host/db")
+    monkeypatch.setenv("RAINBOW_S3_SECRET_KEY", "s3-secret")
+    text = "url postgresql://user:p%40ss-word@host/db, plain p@ss-word, key s3-secret"
+    assert redact(text) == "url postgresql://user:***@host/db, plain ***, key ***"
+
+
+@pytest.mark.parametrize("value", ["plain", "it's", "a b", "$HOME", "", "`x`", 'say "x"'])
+def test_env_values_survive_a_shell(value: str):
+    script = f'export X={_quoted(value)}; printf %s "$X"'
+    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == value
+    assert _quoted(value).startswith("'")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(None, ""), (0.4, "0 s"), (67, "1 min 7 s"), (3_600, "1 h 0 min"), (200_000, "2 d 7 h")],
+)
+def test_duration(seconds: float | None, shown: str):
+    assert _duration(seconds) == shown
+
+
+ROW = (
+    Decimal("10.50"),
+    datetime(2026, 1, 2, 3, 4, 5),  # noqa: DTZ001 - as the source's timestamps are
+    date(2026, 1, 2),
+    None,
+    'a "b", c\nd',
+    True,
+    [1, Decimal("2.5")],
+    float("nan"),
+    datetime(2026, 1, 2, tzinfo=UTC),
+    b"\x01",
+)
+NAMES = list("abcdefghij")
+
+
+def shown(form: str, *batches: list[tuple[object, ...]], columns: list[str] = NAMES) -> str:
+    out = StringIO(newline="")
+    formats.FORMATS[form](Answer(columns, iter(batches)), out)
+    return out.getvalue()
+
+
+def test_json_is_an_array_of_objects():
+    rows = json.loads(shown("json", [ROW], [ROW, ROW]))
+    assert len(rows) == 3
+    assert list(rows[0].items()) == [
+        ("a", "10.50"),
+        ("b", "2026-01-02T03:04:05"),
+        ("c", "2026-01-02"),
+        ("d", None),
+        ("e", 'a "b", c\nd'),
+        ("f", True),
+        ("g", [1, "2.5"]),
+        ("h", None),
+        ("i", "2026-01-02T00:00:00+00:00"),
+        ("j", "01"),
+    ]
+    assert json.loads(shown("json")) == []
+
+
+def test_csv_is_rfc_4180():
+    text = shown("csv", [ROW])
+    assert text.startswith("a,b,c,d,e,f,g,h,i,j\r\n")
+    assert text.endswith("\r\n")
+    header, row = csv.reader(StringIO(text, newline=""))
+    assert row[:7] == ["10.50", "2026-01-02T03:04:05", "2026-01-02", "", 'a "b", c\nd', "true", '[1, "2.5"]']
+    assert len(header) == len(row)
+
+
+def test_table_cuts_nothing_off():
+    text = shown("table", [("x" * 200, 5)], columns=["long", "number"])
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert text.count("x") == 200
+    many = shown("table", [(number,) for number in range(1_500)], columns=["n"])
+    assert "The first 1,000 rows" in many
+    assert shown("table", columns=["nothing"])

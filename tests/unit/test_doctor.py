@@ -1,0 +1,56 @@
+"""What the doctor says where nothing answers: each part its own finding, each with a way to mend it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rainbow_assets import doctor
+from rainbow_assets.settings import PREFIX
+from rainbow_assets.stack.ports import free_ports
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that name a server where none listens."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    (port,) = free_ports(1)
+    monkeypatch.setenv("RAINBOW_HOME", str(tmp_path / "home"))
+    for field in ("SOURCE_URL", "CATALOG_URL", "ICEBERG_CATALOG_URL", "DAGSTER_URL"):
+        monkeypatch.setenv(f"RAINBOW_{field}", f"postgresql://user:hidden@127.0.0.1:{port}/db")
+    monkeypatch.setenv("RAINBOW_S3_ENDPOINT", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("RAINBOW_S3_ACCESS_KEY", "key")
+    monkeypatch.setenv("RAINBOW_S3_SECRET_KEY", "hidden")
+    monkeypatch.setenv("RAINBOW_CLICKHOUSE_URL", f"clickhouse://user:hidden@127.0.0.1:{port}/rainbow")
+
+
+def test_every_dead_part_is_found_and_mendable():
+    findings = list(doctor.examine())
+    assert [finding.part for finding in findings if finding.usable] == ["Settings", "Packages", "Disk"]
+    for finding in findings:
+        assert "\n" not in finding.detail
+        assert "hidden" not in finding.detail
+    dead = {finding.part: finding.detail for finding in findings if not finding.usable}
+    assert "RAINBOW_SOURCE_URL" in dead["Source (PostgreSQL)"]
+    assert "RAINBOW_S3_ENDPOINT" in dead["Object store (S3)"]
+
+
+def test_without_settings_nothing_else_is_examined(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RAINBOW_S3_PORT", "none")
+    (finding,) = doctor.examine()
+    assert (finding.part, finding.usable) == ("Settings", False)
+    assert "RAINBOW_S3_PORT" in finding.detail
+
+
+def test_a_setting_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("RAINBOW_DAGSTER_URL")
+    findings = {finding.part: finding for finding in doctor.examine()}
+    assert "RAINBOW_DAGSTER_URL is not set" in findings["Dagster storage"].detail
+
+
+def test_a_full_disk_is_found(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doctor, "FREE_SPACE", 10**18)
+    findings = {finding.part: finding for finding in doctor.examine()}
+    assert not findings["Disk"].usable
+    assert "RAINBOW_HOME" in findings["Disk"].detail

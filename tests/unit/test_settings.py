@@ -1,0 +1,94 @@
+"""Where settings come from, what is refused, and how they are recorded."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from rainbow_assets.errors import SettingsError
+from rainbow_assets.settings import PREFIX, PROJECT_DIR, Settings
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("RAINBOW_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_environment_goes_before_file_goes_before_default(home: Path, monkeypatch: pytest.MonkeyPatch):
+    assert Settings.load().s3_bucket == "rainbow"
+    Settings.load().record(s3_bucket="from-file", s3_region="eu-west-1")
+    monkeypatch.setenv("RAINBOW_S3_BUCKET", "from-environment")
+    assert (Settings.load().s3_bucket, Settings.load().s3_region) == ("from-environment", "eu-west-1")
+    monkeypatch.setenv("RAINBOW_S3_BUCKET", "")
+    assert Settings.load().s3_bucket == "from-file", "an empty variable is an unset one"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RAINBOW_BUKET", "x", "Unknown setting RAINBOW_BUKET in the environment"),
+        ("RAINBOW_PG_PORT", "70000", "RAINBOW_PG_PORT"),
+        ("RAINBOW_S3_PORT", "abc", "RAINBOW_S3_PORT"),
+        ("RAINBOW_S3_PORT", "15432", "RAINBOW_PG_PORT and RAINBOW_S3_PORT are both 15432"),
+        ("RAINBOW_START_DATE", "2026-02-30", "RAINBOW_START_DATE"),
+        ("RAINBOW_END_DATE", "2020-01-01", "RAINBOW_END_DATE 2020-01-01 is before RAINBOW_START_DATE"),
+        ("RAINBOW_S3_BUCKET", "Not A Bucket", "RAINBOW_S3_BUCKET"),
+    ],
+)
+def test_what_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=re.escape(said)) as caught:
+        Settings.load()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_setting_in_the_file_names_the_file(home: Path):
+    home.mkdir()
+    (home / "rainbow.env").write_text("RAINBOW_S3_BUCKETS='x'\n")
+    with pytest.raises(SettingsError, match=rf"RAINBOW_S3_BUCKETS in {home}/rainbow\.env"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("value", ["a'b", 'a"b', "${HOME}", "a\\b", "a b#c", "ä€"])
+def test_any_text_survives_the_file(value: str):
+    assert Settings.load().record(s3_secret_key=value).secret("s3_secret_key") == value
+
+
+def test_record_keeps_what_the_user_wrote_and_is_private(home: Path):
+    home.mkdir()
+    (home / "rainbow.env").write_text("# mine\nRAINBOW_S3_REGION=eu-west-1")
+    settings = Settings.load().record(s3_bucket="other")
+    assert (settings.s3_region, settings.s3_bucket) == ("eu-west-1", "other")
+    assert settings.env_file.read_text().startswith("# mine\n")
+    assert stat.S_IMODE(settings.env_file.stat().st_mode) == 0o600
+    assert [path.name for path in home.iterdir()] == ["rainbow.env"]
+
+
+def test_record_writes_all_or_nothing(home: Path, monkeypatch: pytest.MonkeyPatch):
+    Settings.load().record(s3_bucket="before")
+
+    class Unwritable:
+        def __str__(self) -> str:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        Settings.load().record(s3_bucket="after", s3_region=Unwritable())
+    assert Settings.load().s3_bucket == "before"
+    assert [path.name for path in home.iterdir()] == ["rainbow.env"]
+
+
+def test_secrets_do_not_show(home: Path):
+    settings = Settings.load().record(s3_secret_key="hidden-key", source_url="postgresql://u:hidden-pw@h/db")
+    assert "hidden" not in repr(settings) + str(settings)
+    with pytest.raises(SettingsError, match="RAINBOW_CATALOG_URL is not set"):
+        settings.secret("catalog_url")
+
+
+def test_the_example_lists_every_setting():
+    listed = set(re.findall(r"^# (RAINBOW_\w+)=", (PROJECT_DIR / ".env.example").read_text(), re.MULTILINE))
+    assert listed == {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
