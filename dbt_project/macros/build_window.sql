@@ -1,0 +1,72 @@
+{#
+  The build window: the raw snapshots (from, to] that a build turns into tables.
+
+  `from` is where the last whole build ended, `to` is the lake's snapshot when this build starts. A build that fails,
+  crashes or covers some models only leaves `from` where it is, so the next build takes the same changes again: every
+  model gives the same rows when it sees a change twice.
+#}
+
+{% macro open_build() %}
+    {% if execute and flags.WHICH in ('build', 'run') %}
+        {% do run_query("create schema if not exists lake.ops") %}
+        {% do run_query(
+            "create table if not exists lake.ops.last_build "
+            ~ "(build_id varchar, from_snapshot bigint, to_snapshot bigint, completed_at timestamp)"
+        ) %}
+        {% set begin = "-1" if flags.FULL_REFRESH
+            else "coalesce((select max(to_snapshot) from lake.ops.last_build), -1)" %}
+        {% do run_query(
+            "create or replace table memory.main.build_window as "
+            ~ "select from_snapshot, to_snapshot, exists ("
+            ~ "select 1 from ducklake_snapshots('lake') where snapshot_id = from_snapshot) as is_listed "
+            ~ "from (select " ~ begin ~ " as from_snapshot, id as to_snapshot from ducklake_current_snapshot('lake'))"
+        ) %}
+    {% endif %}
+{% endmacro %}
+
+{% macro close_build(results) %}
+    {% if execute and flags.WHICH in ('build', 'run') %}
+        {% set built = results | selectattr('status', 'in', ['success', 'pass'])
+            | map(attribute='node.unique_id') | list %}
+        {% set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+            | map(attribute='unique_id') | list %}
+        {% if models | reject('in', built) | list | length == 0 %}
+            begin;
+            delete from lake.ops.last_build;
+            insert into lake.ops.last_build
+            select '{{ invocation_id }}', from_snapshot, to_snapshot, now()::timestamp from memory.main.build_window;
+            commit;
+        {% endif %}
+    {% endif %}
+{% endmacro %}
+
+{# The window as literals, for file pruning; everything for a model that is built anew, and outside of builds. #}
+{% macro build_window() %}
+    {% if not (execute and flags.WHICH in ('build', 'run')) %}
+        {{ return({'from': -1, 'to': 9223372036854775807, 'is_listed': false}) }}
+    {% endif %}
+    {% set row = run_query("select from_snapshot, to_snapshot, is_listed from memory.main.build_window").rows[0] %}
+    {{ return({'from': row[0] if is_incremental() else -1, 'to': row[1], 'is_listed': is_incremental() and row[2]}) }}
+{% endmacro %}
+
+{#
+  The rows of a raw table in the window. DuckLake's feed opens the window's files only; the filter alone, for a window
+  that begins before everything or at a snapshot that has expired, opens the footer of every file.
+#}
+{% macro raw_rows(table) %}
+    {%- set window, relation = build_window(), source('raw', table) %}
+    {%- if window.is_listed -%}
+        ducklake_table_insertions('lake', 'raw', '{{ table }}', {{ window['from'] }}, {{ window.to }})
+    {%- else -%}
+        {{ relation }}
+    {%- endif %}
+    where snapshot_id > {{ window['from'] }} and snapshot_id <= {{ window.to }}
+{%- endmacro %}
+
+{# The raw snapshot up to which the tables are built: this build's, or in `dbt test` the last one's. #}
+{% macro built_until() %}
+    {% if execute and flags.WHICH == 'test' %}
+        {{ return(run_query("select coalesce(max(to_snapshot), -1) from lake.ops.last_build").rows[0][0]) }}
+    {% endif %}
+    {{ return(build_window().to) }}
+{% endmacro %}

@@ -1,0 +1,1 @@
+"""Jobs, schedules, and the running of a job from the command line."""

@@ -1,0 +1,1 @@
+"""source -> landing: daily Parquet files, append-only."""

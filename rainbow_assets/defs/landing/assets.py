@@ -1,0 +1,79 @@
+"""source -> landing: an asset a table. A run, of a day or a range, is one pass over the source."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from rainbow_assets.defs.conventions import OWNERS, table_schema, told_failures
+from rainbow_assets.defs.partitions import DAILY, days_of
+from rainbow_assets.defs.resources import Lake
+from rainbow_assets.pipeline import drift, landing, reconcile
+from rainbow_assets.pipeline.extract import extract
+from rainbow_assets.pipeline.register import LINEAGE, known_columns
+from rainbow_assets.systems import postgres
+from rainbow_assets.tables import TABLES, SourceTable
+
+WHOLE = "written_files_are_whole"
+
+
+def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
+    """The asset `landing/<table>`."""
+
+    @dg.asset(
+        key=["landing", table.name],
+        deps=[["source", table.name]],
+        group_name="landing",
+        kinds={"parquet", "s3"},
+        owners=OWNERS,
+        description=f"One row: a version of {table.grain} that the source held, by the UTC day of `updated_at`. "
+        "Append-only: a file once written never changes.",
+        partitions_def=DAILY,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=f"landing_{table.name}",
+        check_specs=[
+            dg.AssetCheckSpec(
+                WHOLE,
+                asset=["landing", table.name],
+                blocking=True,
+                description="Every new file, read back from the object store, has the rows that were written.",
+            )
+        ],
+    )
+    def run(
+        context: dg.AssetExecutionContext, lake: Lake
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        settings, connection = lake.settings, lake.connection
+        days = days_of(context, settings)
+        source, bucket = settings.secret("source_url"), settings.s3_bucket
+        with (
+            told_failures(context),
+            postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", f"landing.{table.name}"),
+        ):
+            columns = drift.check(source, table, known_columns(connection, table))
+            landed = landing.files(lake.s3, bucket, table.name, days)
+            done = extract(connection, source, table, columns.all, days, landed, bucket, context.run.run_id)
+            broken = reconcile.broken_files(connection, done.files)
+        if columns.added:
+            context.log.warning("%s has new columns, taken along: %s.", table.name, ", ".join(columns.added))
+        yield dg.MaterializeResult(
+            metadata={
+                "dagster/uri": f"s3://{bucket}/{landing.PREFIX}/{table.name}/",
+                "dagster/column_schema": table_schema(columns.all | LINEAGE),
+                "days": str(days),
+                "rows_read": done.rows_read,
+                "rows_written": done.rows_written,
+                "files_written": len(done.files),
+                "new_columns": list(columns.added),
+            }
+        )
+        yield dg.AssetCheckResult(
+            check_name=WHOLE,
+            passed=not broken,
+            description="The object store lost data: see its log." if broken else None,
+            metadata={"files": len(done.files), "broken": broken[:5]},
+        )
+
+    return run
+
+
+landing_assets = [landing_asset(table) for table in TABLES.values()]

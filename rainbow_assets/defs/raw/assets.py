@@ -1,0 +1,69 @@
+"""landing -> raw: an asset a table, and the two blocking checks that guard it."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from rainbow_assets.defs.conventions import OWNERS, table_schema, told_failures
+from rainbow_assets.defs.partitions import DAILY, days_of
+from rainbow_assets.defs.raw.checks import agreement_result, check_specs, completeness_result
+from rainbow_assets.defs.resources import Lake
+from rainbow_assets.pipeline import landing, reconcile, register
+from rainbow_assets.systems import ducklake, postgres
+from rainbow_assets.tables import TABLES, SourceTable
+
+
+def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
+    """The asset `raw/<table>`."""
+
+    @dg.asset(
+        key=["raw", table.name],
+        deps=[["landing", table.name]],
+        group_name="raw",
+        kinds={"iceberg", "ducklake"},
+        owners=OWNERS,
+        description=f"One row: a version of {table.grain}. The landing files themselves, registered in Iceberg "
+        "(`raw`) and DuckLake (`lake.raw`) without a copy: the immutable master data.",
+        partitions_def=DAILY,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=f"raw_{table.name}",
+        check_specs=check_specs(table),
+    )
+    def run(
+        context: dg.AssetExecutionContext, lake: Lake
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        settings, connection = lake.settings, lake.connection
+        days = days_of(context, settings)
+        with (
+            told_failures(context),
+            postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", f"raw.{table.name}"),
+        ):
+            landed = landing.files(lake.s3, settings.s3_bucket, table.name, days)
+            done = register.register(connection, lake.iceberg, table, landed, days, context.run.run_id)
+            counts = ducklake.known_files(connection, register.SCHEMA, table.name, [file.uri for file in landed])
+            columns = register.known_columns(connection, table)
+        yield dg.MaterializeResult(
+            metadata={
+                "dagster/table_name": f"{ducklake.LAKE}.{register.SCHEMA}.{table.name}",
+                "dagster/column_schema": table_schema(columns | register.LINEAGE),
+                "days": str(days),
+                # Dagster stamps one value on every partition of a range: the count is a partition's only for one.
+                **({"dagster/partition_row_count": sum(counts.values())} if days.first == days.last else {}),
+                "rows": sum(counts.values()),
+                "files": len(landed),
+                "files_new_in_iceberg": done.iceberg,
+                "files_new_in_ducklake": done.ducklake,
+                "new_columns": done.added_columns,
+            }
+        )
+        with told_failures(context):
+            source = settings.secret("source_url")
+            complete = reconcile.source_in_raw(connection, source, table, list(columns), days)
+            agreement = reconcile.catalogs_agree(connection, lake.iceberg, table, landed, days)
+        yield completeness_result(complete, days)
+        yield agreement_result(agreement, days)
+
+    return run
+
+
+raw_assets = [raw_asset(table) for table in TABLES.values()]

@@ -1,0 +1,1 @@
+"""marts and warehouse -> ClickHouse, as one atomic set."""

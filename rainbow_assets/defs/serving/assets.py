@@ -1,0 +1,81 @@
+"""warehouse and marts -> ClickHouse: one step for the whole set, as it is published at once or not at all."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from rainbow_assets.defs.conventions import OWNERS, told_failures
+from rainbow_assets.defs.resources import Lake
+from rainbow_assets.pipeline.publish import publish
+from rainbow_assets.pipeline.publish_compare import compare
+from rainbow_assets.pipeline.publish_tables import SERVED
+from rainbow_assets.systems import clickhouse, postgres
+
+EQUALS = "equals_the_lake"
+
+
+def _key(name: str) -> dg.AssetKey:
+    return dg.AssetKey(["serving", name])
+
+
+@dg.multi_asset(
+    name="serving",
+    specs=[
+        dg.AssetSpec(
+            _key(item.name),
+            deps=[[item.schema, item.name]],
+            group_name="serving",
+            kinds={"clickhouse"},
+            owners=OWNERS,
+            description=f"`lake.{item.schema}.{item.name}` in ClickHouse, as the view `{item.view}`. "
+            "The whole set changes at once: a reader never sees tables of two publications.",
+        )
+        for item in SERVED
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            EQUALS,
+            asset=_key(item.name),
+            blocking=True,
+            description="ClickHouse shows what the lake holds: marts row for row, the star by counts and exact sums.",
+        )
+        for item in SERVED
+    ],
+    pool="serving",
+)
+def serving(
+    context: dg.AssetExecutionContext, lake: Lake
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Publish what changed since the last publication, then compare ClickHouse with the lake."""
+    settings = lake.settings
+    with (
+        told_failures(context),
+        postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", "serving"),
+        clickhouse.connect(settings) as client,
+    ):
+        done = publish(settings, context.run.run_id, client, lake.connection)
+        different = {
+            difference.name: difference for difference in compare(settings, client, lake.connection, everything=False)
+        }
+    tables = {table.name: table for table in done.tables}
+    for item in SERVED:
+        table = tables[item.name]
+        yield dg.MaterializeResult(
+            asset_key=_key(item.name),
+            metadata={
+                "dagster/table_name": f"rainbow.{item.view}",
+                "dagster/row_count": table.rows,
+                "publication": done.id,
+                "lake_snapshot": done.lake_snapshot,
+                "rows_written": table.rows_written,
+                "slices": f"{table.slices_written} of {table.slices} written",
+            },
+        )
+    for item in SERVED:
+        found = different.get(item.name)
+        yield dg.AssetCheckResult(
+            asset_key=_key(item.name),
+            check_name=EQUALS,
+            passed=found is None,
+            description=str(found) if found else None,
+        )

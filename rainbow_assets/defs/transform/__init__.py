@@ -1,0 +1,1 @@
+"""raw -> staging -> warehouse -> marts: the dbt project."""

@@ -1,0 +1,68 @@
+"""The dbt project as Dagster sees it: where it lies, its manifest, and how its nodes become assets.
+
+Here: names. Not here: SQL (`dbt_project/`).
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
+
+from rainbow_assets.defs.conventions import OWNERS
+from rainbow_assets.settings import PROJECT_DIR
+
+DBT_DIR = PROJECT_DIR / "dbt_project"
+
+
+class LayerTranslator(DagsterDbtTranslator):
+    """A model's key is [schema, name]: the layer is its schema, its group, and the first part of its key."""
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """The default spec under the project's naming."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        props = self.get_resource_props(manifest, unique_id)
+        if props["resource_type"] != "model":
+            return spec
+        return spec.replace_attributes(
+            key=dg.AssetKey([props["schema"], props["name"]]),
+            group_name=props["schema"],
+            owners=OWNERS,
+            kinds={"dbt", "ducklake"},
+        )
+
+
+def dbt_cli() -> DbtCliResource:
+    """The dbt of this interpreter's environment, whatever PATH says."""
+    return DbtCliResource(
+        project_dir=DBT_DIR, profiles_dir=DBT_DIR, dbt_executable=str(Path(sys.executable).with_name("dbt"))
+    )
+
+
+def manifest() -> Path:
+    """The manifest, as new as the project's files; dbt parses them again where it is not.
+
+    It is parsed aside and then moved into place: another process may be reading it.
+    """
+    target = DBT_DIR / "target"
+    file = target / "manifest.json"
+    if _newest(_sources()) > _newest([file]):
+        target.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target) as aside:
+            dbt_cli().cli(["parse", "--quiet"], target_path=Path(aside)).wait()
+            for name in ("partial_parse.msgpack", file.name):  # what dbt has parsed, the next dbt need not
+                (Path(aside) / name).replace(target / name)
+    return file
+
+
+def _sources() -> Iterator[Path]:
+    yield from DBT_DIR.glob("*.yml")
+    for folder in ("models", "macros", "tests"):
+        yield from (DBT_DIR / folder).rglob("*.*")
+
+
+def _newest(paths: Iterator[Path] | list[Path]) -> float:
+    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)

@@ -1,0 +1,112 @@
+"""The promises of the graph: what it holds, and that nothing in it is anonymous or unguarded."""
+
+import dagster as dg
+import pytest
+import yaml
+
+from rainbow_assets.definitions import defs
+from rainbow_assets.defs.partitions import DAILY, daily_partitions
+from rainbow_assets.defs.transform.project import DBT_DIR
+from rainbow_assets.pipeline.publish_tables import SERVED
+from rainbow_assets.settings import Settings
+from rainbow_assets.tables import TABLES
+
+GRAPH = defs.resolve_asset_graph()
+MADE = sorted(GRAPH.materializable_asset_keys, key=lambda key: key.path)
+LAYERS = ("source", "landing", "raw", "staging", "warehouse", "marts", "ops", "serving")
+MARTS = {
+    "total_sales",
+    "sales_by_day",
+    "sales_by_day_of_week",
+    "top_sellers",
+    "top_products_by_category",
+    "payment_methods",
+    "customer_ranking",
+}
+STAR = {"fact_sales"} | {
+    f"dim_{name}" for name in ("dates", "customers", "products", "sellers", "promotions", "payments")
+}
+
+
+def names(layer: str) -> set[str]:
+    return {key.path[1] for key in GRAPH.get_all_asset_keys() if key.path[0] == layer}
+
+
+def test_every_source_table_is_in_source_landing_and_raw():
+    for layer in ("source", "landing", "raw"):
+        assert names(layer) == set(TABLES)
+
+
+def test_source_tables_are_described_though_others_write_them():
+    for name in TABLES:
+        node = GRAPH.get(dg.AssetKey(["source", name]))
+        assert node.is_external
+        assert (node.group_name, node.kinds) == ("source", {"postgres"})
+        assert node.owners
+        assert node.description
+
+
+def test_staging_has_every_table_under_its_name():
+    staged = {f"stg_{'order_details' if name == 'orderdetails' else name}" for name in TABLES}
+    assert staged <= names("staging")
+
+
+def test_warehouse_marts_and_serving_are_those_of_the_contract():
+    assert names("warehouse") == STAR
+    assert names("marts") == MARTS
+    assert names("serving") == STAR | MARTS
+
+
+def test_served_views_have_the_names_of_the_contract():
+    views = {item.name: item.view for item in SERVED}
+    assert views == {name: f"v_{name}_batch" for name in MARTS} | {name: name for name in STAR}
+
+
+@pytest.mark.parametrize("key", MADE, ids=lambda key: key.to_user_string())
+def test_every_asset_has_a_layer_an_owner_kinds_a_description_and_a_check(key):
+    node = GRAPH.get(key)
+    assert key.path[0] in LAYERS
+    assert node.group_name == key.path[0]
+    assert node.owners
+    assert node.kinds
+    assert node.description
+    assert GRAPH.get_check_keys_for_assets({key}), "no check guards it"
+
+
+def test_lineage_runs_in_one_direction():
+    order = {layer: place for place, layer in enumerate(LAYERS)} | {"ops": LAYERS.index("staging")}
+    for key in MADE:
+        for parent in GRAPH.get(key).parent_keys:
+            assert order[parent.path[0]] <= order[key.path[0]], f"{parent} is behind {key}"
+
+
+def test_batch_job_holds_every_asset():
+    assert set(defs.resolve_job_def("batch_job").asset_layer.executable_asset_keys) == set(MADE)
+
+
+def test_the_schedule_runs_the_day_before_at_midnight_utc():
+    schedule = defs.resolve_schedule_def("daily_batch_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone or "UTC") == ("0 0 * * *", "UTC")
+    assert schedule.job_name == "batch_job"
+
+
+def test_landing_and_raw_are_daily_and_take_a_range_in_one_run():
+    for key in MADE:
+        node = GRAPH.get(key)
+        if key.path[0] in {"landing", "raw"}:
+            assert node.partitions_def == DAILY
+            assert node.backfill_policy == dg.BackfillPolicy.single_run()
+        else:
+            assert node.partitions_def is None
+
+
+def test_partitions_reach_from_the_first_to_the_last_day_of_the_settings(monkeypatch):
+    monkeypatch.setenv("RAINBOW_START_DATE", "2016-09-04")
+    monkeypatch.setenv("RAINBOW_END_DATE", "2018-10-17")
+    keys = daily_partitions(Settings.load()).get_partition_keys()
+    assert (keys[0], keys[-1], len(keys)) == ("2016-09-04", "2018-10-17", 774)
+
+
+def test_the_registry_and_the_dbt_sources_agree():
+    sources = yaml.safe_load((DBT_DIR / "models" / "sources.yml").read_text())["sources"]
+    assert {table["name"] for source in sources for table in source["tables"]} == set(TABLES)
