@@ -1,3 +1,4 @@
+{{ config(meta={"dagster": {"ref": {"name": "fact_sales"}}}) }}
 -- The facts hold the quantity and the money of raw: quantity times price of the latest details that are not
 -- deleted, in orders whose latest row is not deleted, faulty rows left out.
 with orders as (

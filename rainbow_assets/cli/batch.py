@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from rainbow_assets.settings import Settings
 
 FORMATS = ["%Y-%m-%d"]
+DEMO_ORDER = {  # of the views that are not read from their first column on
+    "sales_by_day": "order_date DESC",
+    "top_sellers": "seller_rank",
+    "top_products_by_category": "category, profit_rank",
+    "customer_ranking": "customer_rank",
+}
 Start = Annotated[datetime | None, typer.Option("--from", formats=FORMATS, help="First day of a range.")]
 End = Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Last day of a range.")]
 
@@ -55,7 +61,7 @@ def run_days(settings: "Settings", first: date, last: date) -> None:
     log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    title = f"Running batch_job for {days}"
+    title = f"Run {days}"
     with progress(title) as reporter, log.open("w") as file, contextlib.redirect_stdout(file):
         from rainbow_assets.launch import run_batch
 
@@ -90,7 +96,8 @@ def demo(
     run_days(settings, settings.start_date, settings.last_partition)
     for name in MARTS:
         typer.echo(f"\nv_{name}_batch")
-        with ask(settings, "clickhouse", f"SELECT * FROM v_{name}_batch LIMIT 5") as answer:
+        query = f"SELECT * FROM v_{name}_batch ORDER BY {DEMO_ORDER.get(name, 1)} LIMIT 7"
+        with ask(settings, "clickhouse", query) as answer:
             write_table(answer, sys.stdout)
     typer.echo("\nThe graph: make ui. Any query: rainbow sql --engine clickhouse 'SELECT …'.")
 
