@@ -106,7 +106,7 @@ def test_a_late_row_repairs_the_facts_of_older_days(lakehouse: Lakehouse) -> Non
     lakehouse.add("promotions", row("2026-01-01", id=1, coupon_type="Percentage", price_treatment=Decimal(10)))
     lakehouse.add("categories", row("2026-01-01", id=1, name="desk"))
     lakehouse.add("products", row("2026-01-01", id=1, name="pen", category_id=1, brand_id=1, seller_id=1))
-    for number, day in enumerate(("2025-12-31", "2026-01-03", "2026-01-09"), 1):
+    for number, day in enumerate(("2025-12-31", "2026-01-03", "2026-01-05"), 1):
         order(lakehouse, number, day, customer_id=1, payment_id=1, promotion_id=1)
     order(lakehouse, 4, "2026-01-09", product=2, customer_id=5)
     assert lakehouse.dbt("run")
@@ -150,16 +150,16 @@ def test_a_late_row_repairs_the_facts_of_older_days(lakehouse: Lakehouse) -> Non
 
 
 def test_facts_follow_their_order_and_detail(lakehouse: Lakehouse) -> None:
-    for number in (1, 2, 3):
-        order(lakehouse, number, "2026-01-03")
+    for number, day in enumerate(("2026-01-03", "2026-01-03", "2026-01-02"), 1):
+        order(lakehouse, number, day)
     lakehouse.add("orderdetails", row("2026-01-03", id=9, product_id=1, quantity=1, price=Decimal(1)))
     assert lakehouse.dbt("run")
     facts = "SELECT date_key, order_transaction, product_id, sales_quantity FROM lake.warehouse.fact_sales ORDER BY ALL"
-    assert lakehouse.rows(facts) == [(20260103, 1, 1, 1), (20260103, 2, 1, 1), (20260103, 3, 1, 1)]
+    assert lakehouse.rows(facts) == [(20260102, 3, 1, 1), (20260103, 1, 1, 1), (20260103, 2, 1, 1)]
     lakehouse.add(
         "orders",
         row("2026-01-03", "2026-01-08", "2026-01-08", id=1),  # deleted: its facts vanish
-        row("2026-01-04", "2026-01-03", id=3, extracted="2026-02-09"),  # replaced: another day
+        row("2026-01-04", "2026-01-02", id=3, extracted="2026-02-09"),  # replaced: another day
         row("2026-01-05", id=9),  # comes after its detail
     )
     lakehouse.add(
