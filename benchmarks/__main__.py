@@ -1,0 +1,49 @@
+"""`python -m benchmarks [--only NAME …] [--quick] [--rounds N]`: start a stack, measure, report, stop the stack."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+
+from benchmarks import backfill, day, extraction, history, publishing, registration, report
+from benchmarks.harness import timed
+from benchmarks.stack import running_stack
+
+BENCHMARKS = {
+    "extraction": extraction.measure,
+    "registration": registration.measure,
+    "day": day.measure,
+    "history": history.measure,
+    "publishing": publishing.measure,
+    "backfill": backfill.measure,
+}
+
+
+def main() -> None:
+    """Measure what the arguments name; a benchmark that fails ends the program, after the report of the others."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round: does it work?")
+    parser.add_argument("--rounds", type=int, help="default: 5, or 1 with --quick")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds or (1 if arguments.quick else 5)
+    began, facts, results = datetime.now(UTC), report.machine(), []
+    try:
+        with running_stack() as stack:
+            for name in arguments.only or BENCHMARKS:
+                say(f"{name} …")
+                seconds = timed(lambda name=name: results.append(BENCHMARKS[name](stack, rounds, arguments.quick)))
+                say(f"{name}: {results[-1].ratio:.2f}, measured in {seconds:.0f} s")
+    finally:
+        if results:
+            report.show(results, rounds, arguments.quick)
+            print(f"Every timing: {report.write(results, facts, began, arguments.quick)}")
+
+
+def say(text: str) -> None:
+    """A line about the progress, on standard error."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()
