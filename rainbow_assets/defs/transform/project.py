@@ -6,11 +6,14 @@ Here: names. Not here: SQL (`dbt_project/`).
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
+from packaging.version import Version
 
 from rainbow_assets.defs.conventions import OWNERS
 from rainbow_assets.settings import PROJECT_DIR
@@ -35,10 +38,18 @@ class LayerTranslator(DagsterDbtTranslator):
         )
 
 
-def dbt_cli() -> DbtCliResource:
+class Dbt(DbtCliResource):
+    """dbt-core of this environment; its version is known without `dbt --version`, which takes longer than a model."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        return Version(version("dbt-core"))
+
+
+def dbt_cli() -> Dbt:
     """The dbt of this interpreter's environment, whatever PATH says."""
-    return DbtCliResource(
-        project_dir=DBT_DIR, profiles_dir=DBT_DIR, dbt_executable=str(Path(sys.executable).with_name("dbt"))
+    return Dbt(
+        project_dir=str(DBT_DIR), profiles_dir=str(DBT_DIR), dbt_executable=str(Path(sys.executable).with_name("dbt"))
     )
 
 
