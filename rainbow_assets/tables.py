@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 AUDIT_COLUMNS = {"created_at": "TIMESTAMP", "updated_at": "TIMESTAMP", "deleted_at": "TIMESTAMP"}
 MONEY = "DECIMAL(18,2)"
+RATING = "DECIMAL(9,2)"  # no money: rounded, where the source has more decimals
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ TABLES: dict[str, SourceTable] = {
                 "name": "VARCHAR",
                 "price": MONEY,
                 "original_price": MONEY,
-                "rating_average": MONEY,
+                "rating_average": RATING,
                 "review_count": "BIGINT",
                 "sold_count": "BIGINT",
                 "category_id": "BIGINT",

@@ -19,8 +19,23 @@ from rainbow_assets.tables import SourceTable
 
 # A pass keeps its rows in memory before they are written; DuckDB spills what does not fit.
 ROWS_A_PASS = 10_000_000
+# What every engine that reads the files can tell of a time; beyond it lie infinity, BC and five-digit years.
+FIRST_TIME, LAST_TIME = "0001-01-01", "9999-12-31 23:59:59.999999"
 # Small files wait for the object store more than they compute.
 WRITERS = 4
+
+
+# PostgreSQL's names of the lake's types; DECIMAL is numeric.
+SOURCE_TYPES = {
+    "INTEGER": "integer",
+    "BIGINT": "bigint",
+    "FLOAT": "real",
+    "DOUBLE": "double precision",
+    "BOOLEAN": "boolean",
+    "VARCHAR": "text",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+}
 
 
 @dataclass(frozen=True)
@@ -96,7 +111,8 @@ def postgres_source(source_url: str) -> str:
 def source_query(table: SourceTable, columns: dict[str, str], days: Days) -> str:
     """SQL for PostgreSQL: the rows of `days` by `updated_at`, typed as the lake types them, with `extracted_at`.
 
-    Numbers are cast there, as an unbounded numeric would otherwise arrive as a floating point number.
+    Values are cast there: an unbounded numeric would otherwise arrive as a floating point number, and a type that the
+    lake does not have would not arrive as text.
     """
     selected = ", ".join(_typed(name, kind) for name, kind in columns.items())
     return f"SELECT {selected}, (now() AT TIME ZONE 'UTC') AS extracted_at FROM {_from(table)} WHERE {within(days)}"
@@ -140,6 +156,7 @@ def _stage(
         SELECT *, greatest(updated_at::DATE, DATE {literal(days.first)}) AS change_date
         FROM postgres_query('source', {query})""")
     read = _count(connection)
+    _bound_times(connection, columns)
     if held:
         names = ", ".join(quote(name) for name in columns)
         uris = ", ".join(literal(file.uri) for file in held)
@@ -155,6 +172,16 @@ def _stage(
                     (FROM memory.main.extract LIMIT 0)
                     UNION ALL BY NAME (FROM read_parquet([{uris}], union_by_name = true))))""")
     return read
+
+
+def _bound_times(connection: duckdb.DuckDBPyConnection, columns: dict[str, str]) -> None:
+    """Hold the times of `extract` between the first and the last that can be told; staging puts such rows aside."""
+    for name, kind in columns.items():
+        if kind in {"TIMESTAMP", "DATE"}:
+            column, first, last = quote(name), f"{kind} '{FIRST_TIME}'", f"{kind} '{LAST_TIME}'"
+            connection.execute(f"""
+                UPDATE memory.main.extract SET {column} = CASE WHEN {column} > {last} THEN {last} ELSE {first} END
+                WHERE {column} > {last} OR {column} < {first}""")
 
 
 def _write(
@@ -189,5 +216,5 @@ def _from(table: SourceTable) -> str:
 
 
 def _typed(name: str, kind: str) -> str:
-    cast = f"::{kind.replace('DECIMAL', 'numeric')}" if kind.startswith("DECIMAL") else ""
-    return f"{quote(name)}{cast} AS {quote(name)}"
+    source_type = SOURCE_TYPES.get(kind) or kind.replace("DECIMAL", "numeric")
+    return f"{quote(name)}::{source_type} AS {quote(name)}"

@@ -47,15 +47,19 @@ def source_in_raw(
 ) -> Completeness:
     """Compare the source's rows of `days` with raw; `columns`: raw's source columns.
 
-    Where count, key sums and money sums agree, each row is there once. Where not, rows are compared one by one: raw
-    may hold more, versions that the source has since replaced.
+    Where count and the sums of keys, times and money agree, each row is there once. Where not, rows are compared one by
+    one: raw may hold more, versions that the source has since replaced.
     """
     raw = f"{LAKE}.{SCHEMA}.{quote(table.name)}"
     in_days = f"change_date BETWEEN {literal(days.first)} AND {literal(days.last)}"
     sums = ", ".join(["count(*)", *(f"sum({quote(name)})" for name in [*table.key, *table.money])])
-    query = f"SELECT {sums} FROM public.{quote(table.name)} WHERE {extract.within(days)}"
+    tellable = f"FILTER (WHERE updated_at >= '{extract.FIRST_TIME}')"
+    times = f"sum((date_part('epoch', updated_at) * 1000000)::bigint) {tellable}"  # microseconds, exact in a double
+    query = f"SELECT {sums}, {times} FROM public.{quote(table.name)} WHERE {extract.within(days)}"
     there = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", query)[0]
-    here = connection.execute(f"SELECT {sums} FROM {raw} WHERE {in_days}").fetchone()
+    here = connection.execute(
+        f"SELECT {sums}, sum(epoch_us(updated_at)) {tellable} FROM {raw} WHERE {in_days}"
+    ).fetchone()
     if here == there:
         return Completeness(there[0], 0, 0, [])
     return _compare_rows(connection, source_url, table, columns, days, f"(FROM {raw} WHERE {in_days})")
@@ -69,12 +73,16 @@ def _compare_rows(
     days: Days,
     raw: str,
 ) -> Completeness:
-    """Join the source's keys, times and money with raw's."""
+    """Join the source's keys, times and money with raw's; money as the source has it, with all its decimals."""
     names = [*table.key, "updated_at", *table.money]
-    narrow = extract.source_query(table, {name: table.columns[name] for name in names}, days)
+    kinds = {name: table.columns[name] for name in names} | dict.fromkeys(table.money, "VARCHAR")
+    narrow = extract.source_query(table, kinds, days)
     same = " AND ".join(f"s.{quote(name)} IS NOT DISTINCT FROM r.{quote(name)}" for name in names)
     connection.execute(extract.postgres_source(source_url))
-    connection.execute(f"CREATE OR REPLACE TABLE memory.main.held AS FROM postgres_query('source', {literal(narrow)})")
+    exact = ", ".join(f"TRY_CAST({quote(name)} AS DECIMAL(38,10)) AS {quote(name)}" for name in table.money)
+    connection.execute(f"""
+        CREATE OR REPLACE TABLE memory.main.held AS
+        SELECT * {f"REPLACE ({exact})" if exact else ""} FROM postgres_query('source', {literal(narrow)})""")
     missing = f"FROM memory.main.held AS s ANTI JOIN {raw} AS r ON {same}"
     version = ", ".join(quote(name) for name in columns)
     row = connection.execute(f"""

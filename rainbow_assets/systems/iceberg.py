@@ -33,7 +33,7 @@ from pyiceberg.types import (
 )
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from rainbow_assets.errors import TransientError
+from rainbow_assets.errors import DataError, TransientError
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems.postgres import connection_error
 
@@ -101,6 +101,7 @@ def add_files(table: Table, uris: list[str], run_id: str) -> None:
 
     Raises:
         TransientError: another writer was faster, or the object store does not answer.
+        DataError: a file does not fit the table.
     """
     if uris:
         with _catalog_errors():
@@ -154,6 +155,9 @@ def _catalog_errors() -> Iterator[None]:
         raise TransientError(f"An Iceberg commit lost against another writer: {error}.", "Run it again.") from None
     except OperationalError as error:
         raise connection_error(str(error.orig), "RAINBOW_ICEBERG_CATALOG_URL") from None
+    except (ValueError, OverflowError) as error:  # pyiceberg's words for a file or a schema that does not fit
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(f"Iceberg refuses the table or its files: {reason}.") from None
     except (SQLAlchemyError, OSError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         hint = "Check RAINBOW_ICEBERG_CATALOG_URL and RAINBOW_S3_ENDPOINT; see `rainbow doctor`."

@@ -187,6 +187,9 @@ def test_a_new_column_is_taken_along_everywhere(shop):
     [
         ("ALTER TABLE orderdetails DROP COLUMN promotion_id", "lost promotion_id"),
         ("ALTER TABLE orderdetails ALTER COLUMN quantity TYPE text", r"quantity \(BIGINT became VARCHAR\)"),
+        ("ALTER TABLE orderdetails ALTER COLUMN price TYPE numeric(20,4)", r"price \(DECIMAL\(18,2\) became"),
+        ("ALTER TABLE orderdetails ADD COLUMN change_date date", "gained change_date"),
+        ('ALTER TABLE orderdetails ADD COLUMN "ID" bigint', "gained ID"),
         ("DROP TABLE orderdetails", "no table orderdetails"),
     ],
 )
@@ -220,6 +223,65 @@ def test_money_of_a_column_without_precision_stays_exact(shop):
     shop.sql("UPDATE orderdetails SET price = 9007199254740993.01 WHERE id = 5")
     shop.ingest(day(MARCH_1))
     assert shop.rows("SELECT price::VARCHAR FROM lake.raw.orderdetails WHERE id = 5") == [("9007199254740993.01",)]
+
+
+def test_a_new_column_of_any_type_arrives(shop):
+    values = {
+        "smallint": "7", "real": "0.5", "uuid": "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'", "integer[]": "'{1,2}'",
+        "timestamptz": "'2026-03-01 12:00+02'", "time": "'12:34:56'", "interval": "'1 day'", "bytea": r"'\x00ff'",
+        "jsonb": """'{"a": [1, null]}'""", "numeric": "0.125", "numeric(30,5)": "12345678901234567890.12345",
+        "date": "'infinity'", "char(5)": "'ab'", "inet": "'10.0.0.1'", "boolean": "true",
+    }  # fmt: skip
+    for place, (kind, value) in enumerate(values.items()):
+        shop.sql(f"ALTER TABLE orderdetails ADD COLUMN c{place} {kind} DEFAULT {value}")
+    shop.ingest(day(MARCH_1))
+    names = ", ".join(f"c{place}::VARCHAR" for place in range(len(values)))
+    assert shop.rows(f"SELECT DISTINCT {names} FROM lake.raw.orderdetails") == [
+        (
+            "7", "0.5", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "{1,2}", "2026-03-01 10:00:00+00", "12:34:56", "1 day",
+            r"\x00ff", '{"a": [1, null]}', "0.1250000000", "12345678901234567890.12345", "9999-12-31", "ab",
+            "10.0.0.1/32", "true",
+        )
+    ]  # fmt: skip
+    landed, _ = shop.ingest(day(MARCH_1))
+    assert landed.files == {}
+
+
+def test_times_that_no_reader_can_tell_are_held_within_bounds(shop):
+    shop.sql(
+        "UPDATE orderdetails SET deleted_at = 'infinity' WHERE id = 5",
+        "UPDATE orderdetails SET created_at = '4000-01-01 BC' WHERE id = 6",
+        "UPDATE orderdetails SET deleted_at = '12026-01-01' WHERE id = 7",
+    )
+    shop.ingest(day(MARCH_1))
+    query = (
+        "SELECT id, created_at::VARCHAR, deleted_at::VARCHAR FROM lake.raw.orderdetails WHERE id IN (6, 7) ORDER BY id"
+    )
+    assert [row[1:] for row in shop.rows(query)] == [
+        ("0001-01-01 00:00:00", None),
+        ("2026-03-01 01:59:00", "9999-12-31 23:59:59.999999"),
+    ]
+    assert shop.iceberg.load_table("raw.orderdetails").scan().to_arrow().num_rows > 0
+    landed, _ = shop.ingest(day(MARCH_1))
+    assert landed.files == {}
+
+
+@pytest.mark.parametrize("price", ["'NaN'", "4.125"])
+def test_completeness_sees_money_that_raw_cannot_hold(shop, price):
+    shop.sql(
+        "ALTER TABLE orderdetails ALTER COLUMN price TYPE numeric",
+        f"UPDATE orderdetails SET price = {price} WHERE id = 5",
+    )
+    shop.ingest(day(MARCH_1))
+    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, list(DETAILS.columns), day(MARCH_1))
+    assert (found.missing, found.sample) == (1, ["(5, 5, '2026-03-01 01:25:00')"])
+
+
+def test_completeness_sees_a_missing_version_of_a_row_that_is_there(shop):
+    shop.ingest(day(MARCH_1))
+    shop.sql("UPDATE orderdetails SET quantity = 9, updated_at = updated_at + interval '1 second' WHERE id = 5")
+    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, list(DETAILS.columns), day(MARCH_1))
+    assert found.missing == 1
 
 
 def test_completeness_sees_a_missing_and_a_repeated_row(shop):

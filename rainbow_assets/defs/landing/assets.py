@@ -42,13 +42,14 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
     def run(
         context: dg.AssetExecutionContext, lake: Lake
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        settings, connection = lake.settings, lake.connection
+        settings = lake.settings
         days = days_of(context, settings)
         source, bucket = settings.secret("source_url"), settings.s3_bucket
         with (
             told_failures(context),
             postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", f"landing.{table.name}"),
         ):
+            connection = lake.connection
             columns = drift.check(source, table, known_columns(connection, table))
             landed = landing.files(lake.s3, bucket, table.name, days)
             done = extract(connection, source, table, columns.all, days, landed, bucket, context.run.run_id)

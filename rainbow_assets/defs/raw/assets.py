@@ -32,16 +32,19 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
     def run(
         context: dg.AssetExecutionContext, lake: Lake
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        settings, connection = lake.settings, lake.connection
+        settings = lake.settings
         days = days_of(context, settings)
         with (
             told_failures(context),
             postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", f"raw.{table.name}"),
         ):
+            connection, source = lake.connection, settings.secret("source_url")
             landed = landing.files(lake.s3, settings.s3_bucket, table.name, days)
             done = register.register(connection, lake.iceberg, table, landed, days, context.run.run_id)
             counts = ducklake.known_files(connection, register.SCHEMA, table.name, [file.uri for file in landed])
             columns = register.known_columns(connection, table)
+            complete = reconcile.source_in_raw(connection, source, table, list(columns), days)
+            agreement = reconcile.catalogs_agree(connection, lake.iceberg, table, landed, days)
         yield dg.MaterializeResult(
             metadata={
                 "dagster/table_name": f"{ducklake.LAKE}.{register.SCHEMA}.{table.name}",
@@ -56,10 +59,6 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
                 "new_columns": done.added_columns,
             }
         )
-        with told_failures(context):
-            source = settings.secret("source_url")
-            complete = reconcile.source_in_raw(connection, source, table, list(columns), days)
-            agreement = reconcile.catalogs_agree(connection, lake.iceberg, table, landed, days)
         yield completeness_result(complete, days)
         yield agreement_result(agreement, days)
 

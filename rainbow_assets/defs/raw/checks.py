@@ -35,7 +35,10 @@ def completeness_result(found: Completeness, days: Days) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=COMPLETE,
         passed=found.passed,
-        description=None if found.passed else "Run the partition again: it adds what is missing.",
+        description=None
+        if found.passed
+        else "Run the partition again: it adds what is missing. Money that raw cannot hold "
+        "exactly (NaN, more than two decimals) must be corrected in the source.",
         metadata={
             "days": str(days),
             "source_rows": found.rows,

@@ -19,11 +19,12 @@ def test_the_first_partition_takes_everything_older():
     assert within(Days(date(2026, 1, 5), date(2026, 1, 6), open_start=True)) == "updated_at < '2026-01-07'"
 
 
-def test_money_is_cast_in_the_source():
+def test_values_are_cast_in_the_source():
     query = source_query(
         TABLES["orderdetails"], TABLES["orderdetails"].columns, Days(date(2026, 1, 1), date(2026, 1, 1))
     )
     assert '"price"::numeric(18,2) AS "price"' in query
+    assert '"quantity"::bigint AS "quantity"' in query
 
 
 def checksum(*rows: str) -> int:
