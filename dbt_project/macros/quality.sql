@@ -22,6 +22,9 @@
         {%- for column in counted %}
         when {{ column }} < 0 then '{{ column }} is negative'
         {%- endfor %}
+        {%- if 'quantity' in counted %}
+        when quantity > 1000000000 then 'quantity exceeds 9 digits'
+        {%- endif %}
         {%- if table in entities %}
         when id = -1 then 'id -1 is reserved for the unknown member'
         {%- endif %}

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 ARROW = {
     "INTEGER": pa.int32(), "BIGINT": pa.int64(), "VARCHAR": pa.string(), "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us"), "DECIMAL(18,2)": pa.decimal128(18, 2),
+    "TIMESTAMP": pa.timestamp("us"), "DECIMAL(18,2)": pa.decimal128(18, 2), "DECIMAL(9,2)": pa.decimal128(9, 2),
 }  # fmt: skip
 ENTITIES = {"customers": "customer", "products": "product", "sellers": "seller", "promotions": "promotion",
             "payments": "payment"}  # fmt: skip
