@@ -3,7 +3,8 @@
 
   `from` is where the last whole build ended, `to` is the lake's snapshot when this build starts. A build that fails,
   crashes or covers some models only leaves `from` where it is, so the next build takes the same changes again: every
-  model gives the same rows when it sees a change twice.
+  model gives the same rows when it sees a change twice. Until then the tables may be of different times, and
+  `unfinished_builds` has a row: nothing is published.
 #}
 
 {% macro open_build() %}
@@ -12,6 +13,12 @@
         {% do run_query(
             "create table if not exists lake.ops.last_build "
             ~ "(build_id varchar, from_snapshot bigint, to_snapshot bigint, completed_at timestamp)"
+        ) %}
+        {% do run_query(
+            "create table if not exists lake.ops.unfinished_builds (build_id varchar, begun_at timestamp)"
+        ) %}
+        {% do run_query(
+            "insert into lake.ops.unfinished_builds values ('" ~ invocation_id ~ "', now()::timestamp)"
         ) %}
         {% set begin = "-1" if flags.FULL_REFRESH
             else "coalesce((select max(to_snapshot) from lake.ops.last_build), -1)" %}
@@ -32,6 +39,7 @@
             | map(attribute='unique_id') | list %}
         {% if models | reject('in', built) | list | length == 0 %}
             begin;
+            delete from lake.ops.unfinished_builds;
             delete from lake.ops.last_build;
             insert into lake.ops.last_build
             select '{{ invocation_id }}', from_snapshot, to_snapshot, now()::timestamp from memory.main.build_window;

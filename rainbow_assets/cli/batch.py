@@ -66,9 +66,11 @@ def run_days(settings: "Settings", first: date, last: date) -> None:
         from rainbow_assets.launch import run_batch
 
         outcome = run_batch(first, last, reporter.say)
+    for what, where in outcome.warnings.items():
+        typer.echo(f"Warning: {_places(where)}: {what}", err=True)
     if not outcome.success:
-        causes = "; ".join(outcome.failures) or "see the log"
-        raise RainbowError(f"Run {outcome.run_id[:8]} for {days} failed: {causes}.", f"Log: {log}.")
+        causes = "; ".join(f"{_places(where)}: {what}" for what, where in outcome.failures.items()) or "see the log"
+        raise RainbowError(f"Run {outcome.run_id[:8]} for {days} failed: {causes.rstrip('.')}.", f"Log: {log}.")
     typer.echo(
         f"Run {outcome.run_id[:8]} for {days} succeeded: {outcome.checks_passed} checks passed, "
         f"{time.monotonic() - began:.1f} s."
@@ -114,6 +116,11 @@ def ui(
     os.chdir(PROJECT_DIR)
     program = str(Path(sys.executable).with_name("dagster"))
     os.execv(program, [program, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606
+
+
+def _places(names: list[str]) -> str:
+    """The first three of them, and how many more."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _check_range(settings: "Settings", first: date, last: date) -> None:

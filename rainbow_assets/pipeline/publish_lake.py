@@ -10,7 +10,7 @@ import duckdb
 from rainbow_assets.errors import DataError
 from rainbow_assets.pipeline.publish_tables import Column, Entry, LakeTable, Served, Slice
 from rainbow_assets.settings import Settings
-from rainbow_assets.systems.ducklake import LAKE, literal, quote
+from rainbow_assets.systems.ducklake import LAKE, columns, literal, quote
 
 METADATA = f"__ducklake_metadata_{LAKE}"
 ROW_CHANGES = {"tables_inserted_into", "tables_deleted_from"}
@@ -21,6 +21,19 @@ def newest_snapshot(lake: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     query = "SELECT snapshot_id, epoch_us(snapshot_time) FROM ducklake_snapshots(?) ORDER BY snapshot_id DESC LIMIT 1"
     (newest,) = lake.execute(query, [LAKE]).fetchall()
     return newest[0], newest[1]
+
+
+def require_whole_build(lake: duckdb.DuckDBPyConnection) -> None:
+    """See that the last build of the warehouse came to its end: else its tables may be of different times.
+
+    Raises:
+        DataError: it failed, was killed, or built some of the models only.
+    """
+    if columns(lake, "ops", "unfinished_builds") and lake.execute("FROM lake.ops.unfinished_builds").fetchall():
+        raise DataError(
+            "The warehouse is in the middle of a build: nothing was published.",
+            "Materialise all of `transform`, or run the job again.",
+        )
 
 
 def describe(lake: duckdb.DuckDBPyConnection, served: Sequence[Served], snapshot: int) -> list[LakeTable]:

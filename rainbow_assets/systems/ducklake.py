@@ -6,12 +6,14 @@ Here: how a connection is made and what the catalog knows of its files. Not here
 
 import importlib
 import json
-import tempfile
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
+import psutil
 
 from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.settings import Settings
@@ -52,11 +54,19 @@ def setup_statements(settings: Settings) -> list[str]:
         *(f"LOAD {literal(extension_file(name))}" for name in EXTENSIONS),
         "SET TimeZone = 'UTC'",
         "SET autoinstall_known_extensions = false",
-        f"SET temp_directory = {literal(Path(tempfile.gettempdir()) / 'rainbow-duckdb')}",
+        f"SET temp_directory = {literal(_spill_folder(settings))}",
+        f"SET memory_limit = '{psutil.virtual_memory().total // 2**21} MiB'",  # half: dbt and ClickHouse work beside it
         "SET pg_use_ctid_scan = false",  # the source is read by its index on updated_at, never by whole tables
         "SET ducklake_max_retry_count = 100",
         f"CREATE OR REPLACE SECRET rainbow_s3 (TYPE s3, {', '.join(f'{k} {literal(v)}' for k, v in s3.items())})",
     ]
+
+
+def _spill_folder(settings: Settings) -> Path:
+    """A folder for one connection alone: two that share one corrupt each other's rows."""
+    parent = settings.home / "tmp"
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return parent / f"duckdb-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def attach_statements(settings: Settings, read_only: bool = False) -> list[str]:

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+import time
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from rainbow_assets.systems import postgres
+from rainbow_assets.errors import DataError
+from rainbow_assets.pipeline.publish_lake import require_whole_build
+from rainbow_assets.systems import ducklake, postgres
 
 pytestmark = pytest.mark.integration
 
@@ -104,6 +107,33 @@ def test_a_table_that_lost_a_column_stops_alone(shop):
     shop("ALTER TABLE promotions ADD COLUMN coupon_type text")
     rainbow("run", "--from", str(FIRST), "--to", str(LAST))
     assert served_sales() == source_sales(shop)
+
+
+def test_a_run_that_was_killed_in_a_build_is_told_and_made_good(shop, fresh_settings):
+    with subprocess.Popen([RAINBOW, "run", str(FIRST)], stderr=subprocess.PIPE, text=True) as killed:
+        assert any("transform" in line for line in killed.stderr)
+        wait_until(half_built)
+        killed.kill()
+    with ducklake.connect(fresh_settings) as lake, pytest.raises(DataError, match="middle of a build"):
+        require_whole_build(lake)
+    rainbow("run", "--from", str(FIRST), "--to", str(LAST))  # while dbt, an orphan, may still be at work
+    assert served_sales() == source_sales(shop)
+    statuses = postgres.fetch(fresh_settings.secret("dagster_url"), "test", "SELECT status FROM runs ORDER BY id")
+    assert statuses == [("FAILURE",), ("SUCCESS",)]
+
+
+def half_built() -> bool:
+    done = subprocess.run(
+        [RAINBOW, "sql", "SELECT * FROM ops.unfinished_builds"], capture_output=True, text=True, check=False
+    )
+    return done.returncode == 0 and len(done.stdout.splitlines()) > 2
+
+
+def wait_until(condition, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

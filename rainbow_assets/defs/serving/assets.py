@@ -8,6 +8,7 @@ from rainbow_assets.defs.conventions import OWNERS, told_failures
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.pipeline.publish import publish
 from rainbow_assets.pipeline.publish_compare import compare
+from rainbow_assets.pipeline.publish_lake import require_whole_build
 from rainbow_assets.pipeline.publish_tables import SERVED
 from rainbow_assets.systems import clickhouse, postgres
 
@@ -50,9 +51,11 @@ def serving(
     settings = lake.settings
     with (
         told_failures(context),
-        postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", "serving"),
+        # No build runs meanwhile, and no other publication.
+        postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", "warehouse"),
         clickhouse.connect(settings) as client,
     ):
+        require_whole_build(lake.connection)
         done = publish(settings, context.run.run_id, client, lake.connection)
         different = {
             difference.name: difference for difference in compare(settings, client, lake.connection, everything=False)

@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import dbt_assets
+from dagster_dbt import DbtCliInvocation, dbt_assets
+from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from rainbow_assets.defs.conventions import table_schema, told_failures
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.defs.transform.project import LayerTranslator, dbt_cli, manifest
-from rainbow_assets.systems import ducklake, postgres
+from rainbow_assets.errors import DataError, TransientError
+from rainbow_assets.systems import ducklake
 
 BUILD = ["build", "--exclude-resource-type", "unit_test"]
+ERRORS = "Errors parsed from dbt logs:"  # what follows is dbt's own text
+# DuckDB's words for a catalog or an object store that is away or busy.
+PASSING = ("Failed to commit DuckLake transaction", "IO Error", "HTTP Error", "nable to connect", "does not answer")
 
 
 @dbt_assets(
@@ -26,15 +31,28 @@ BUILD = ["build", "--exclude-resource-type", "unit_test"]
     pool="transform",
 )
 def dbt_models(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
-    """Build what the run selects; one build at a time, as two writers of one table would collide."""
-    settings = lake.settings
-    with (
-        told_failures(context),
-        postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", "transform"),
-        tempfile.TemporaryDirectory(prefix="rainbow-dbt-") as target,
-    ):
-        for event in dbt_cli().cli(BUILD, context=context, target_path=Path(target)).stream():
+    """Build what the run selects; dbt itself sees to it that one build runs at a time."""
+    with told_failures(context), tempfile.TemporaryDirectory(prefix="rainbow-dbt-") as target:
+        build = dbt_cli().cli(BUILD, context=context, target_path=Path(target))
+        for event in _stream(build):
             yield _described(event, context, lake) if isinstance(event, dg.Output) else event
+
+
+def _stream(build: DbtCliInvocation) -> Iterator[Any]:
+    """dbt's events as Dagster's.
+
+    Raises:
+        TransientError: the catalog or the object store was away or busy.
+        DataError: a model or a test failed; the message has dbt's first reason.
+    """
+    try:
+        yield from build.stream()
+    except DagsterDbtCliRuntimeError as error:
+        reasons = (error.description or "").rpartition(ERRORS)[2].split("\n\n")
+        reason = next((" ".join(text.split()) for text in reasons if text.strip()), "see its log")[:500]
+        if any(words in reason for words in PASSING):
+            raise TransientError(f"dbt broke off: {reason}") from None
+        raise DataError(f"dbt failed: {reason}") from None
 
 
 def _described(output: dg.Output[Any], context: dg.AssetExecutionContext, lake: Lake) -> dg.Output[Any]:
