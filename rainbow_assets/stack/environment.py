@@ -11,11 +11,14 @@ NOT_EXPORTED = {"start_date", "end_date"}
 def dagster_environment(settings: Settings) -> dict[str, str]:
     """What a process that runs Dagster needs beside the settings: its home, its storage, no telemetry.
 
+    RAINBOW_HOME is among them, absolute: dbt reads the settings again in a folder of its own.
+
     Raises:
         SettingsError: RAINBOW_DAGSTER_URL is not set.
     """
     _scheme, _, rest = settings.secret("dagster_url").partition("://")
     return {
+        f"{PREFIX}HOME": str(settings.home),
         "DAGSTER_HOME": str(settings.home / "dagster"),
         # SQLAlchemy takes postgresql:// for psycopg 3, which dagster-postgres cannot use.
         "DAGSTER_PG_URL": f"postgresql+psycopg2://{rest}",

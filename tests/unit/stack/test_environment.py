@@ -1,5 +1,7 @@
 """What the shell and Dagster are told."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 
@@ -15,6 +17,15 @@ def test_dagster_gets_the_driver_that_it_can_use(scheme: str):
     assert told["DAGSTER_PG_URL"] == "postgresql+psycopg2://u:p%40@h:1/db?sslmode=require"
     assert told["DAGSTER_HOME"] == str(settings.home / "dagster")
     assert told["DO_NOT_TRACK"] == "1"
+
+
+def test_a_relative_home_holds_in_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAINBOW_HOME", "home")
+    monkeypatch.setenv("RAINBOW_DAGSTER_URL", "postgresql://h/db")
+    settings = Settings.load()
+    for told in (dagster_environment(settings), shell_environment(settings)):
+        assert told["RAINBOW_HOME"] == str(tmp_path / "home")
 
 
 def test_without_a_storage_there_is_no_environment():
