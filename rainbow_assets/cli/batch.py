@@ -50,13 +50,13 @@ def run_days(settings: "Settings", first: date, last: date) -> None:
 
     Raises:
         DataError: the range is upside down or leaves the partitions.
+        TransientError, SettingsError: Dagster's storage does not answer, or refuses.
         RainbowError: the run failed; the message has a line for each cause.
     """
     from rainbow_assets.console import progress
-    from rainbow_assets.stack.environment import dagster_environment
 
     _check_range(settings, first, last)
-    os.environ.update(dagster_environment(settings))
+    _prepare_dagster(settings)
     days = str(first) if first == last else f"{first} to {last}"
     log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -109,9 +109,8 @@ def ui(
 ) -> None:
     """The Dagster UI, with its daemon, on loopback; Ctrl-C ends both."""
     from rainbow_assets.settings import PROJECT_DIR, Settings
-    from rainbow_assets.stack.environment import dagster_environment
 
-    os.environ.update(dagster_environment(Settings.load()))
+    _prepare_dagster(Settings.load())
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.chdir(PROJECT_DIR)
     program = str(Path(sys.executable).with_name("dagster"))
@@ -121,6 +120,17 @@ def ui(
 def _places(names: list[str]) -> str:
     """The first three of them, and how many more."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _prepare_dagster(settings: "Settings") -> None:
+    """What Dagster needs before it starts: a storage that answers, its home, its environment."""
+    from rainbow_assets.stack.environment import dagster_environment, prepare_dagster_home
+    from rainbow_assets.systems.postgres import fetch
+
+    told = dagster_environment(settings)
+    fetch(told["DAGSTER_PG_URL"].replace("+psycopg2", "", 1), "RAINBOW_DAGSTER_URL", "SELECT 1")
+    prepare_dagster_home(settings)
+    os.environ.update(told)
 
 
 def _check_range(settings: "Settings", first: date, last: date) -> None:

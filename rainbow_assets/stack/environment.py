@@ -1,8 +1,10 @@
 """The environment that `dagster`, `dbt` and a shell need to work on this stack."""
 
+from contextlib import suppress
+
 from pydantic import SecretStr
 
-from rainbow_assets.settings import PREFIX, Settings
+from rainbow_assets.settings import PREFIX, PROJECT_DIR, Settings
 
 # `seed` and `load-olist` record the dates in rainbow.env; an exported copy would hide what they record next.
 NOT_EXPORTED = {"start_date", "end_date"}
@@ -26,6 +28,19 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
     }
+
+
+def prepare_dagster_home(settings: Settings) -> None:
+    """Make the DAGSTER_HOME, with the project's dagster.yaml in it; one that the user put there stays."""
+    folder = settings.home / "dagster"
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    link, target = folder / "dagster.yaml", PROJECT_DIR / "dagster.yaml"
+    if link.is_symlink() and link.readlink() != target:
+        link.unlink()
+    if not link.is_symlink() and not link.exists():
+        with suppress(FileExistsError):  # another run was faster
+            link.symlink_to(target)
 
 
 def shell_environment(settings: Settings) -> dict[str, str]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rainbow_assets.errors import StackError
-from rainbow_assets.settings import PROJECT_DIR, Settings
+from rainbow_assets.settings import Settings
 from rainbow_assets.stack import credentials as stored
 from rainbow_assets.stack.buckets import endpoint, ensure_bucket
 from rainbow_assets.stack.databases import ensure_databases
+from rainbow_assets.stack.environment import prepare_dagster_home
 from rainbow_assets.stack.ports import LOOPBACK, require_free
 from rainbow_assets.stack.postgres import RECOVERY, PostgresServer
 from rainbow_assets.stack.seaweedfs import SeaweedServer
@@ -61,7 +62,7 @@ def up(settings: Settings, report: Report = lambda _line: None) -> Settings:
                 server.start(credentials)
             urls = ensure_databases(settings.pg_port, credentials)
             ensure_bucket(settings.s3_port, credentials, settings.s3_region, settings.s3_bucket)
-            _prepare_dagster_home(settings.home / "dagster")
+            prepare_dagster_home(settings)
             return _record(settings, credentials, urls)
         except BaseException:  # also Ctrl-C: nothing half-started is left
             for server in to_start:
@@ -128,16 +129,6 @@ def _record(settings: Settings, credentials: stored.Credentials, urls: dict[str,
     if settings.clickhouse_url is None:
         values["clickhouse_url"] = f"chdb:///{str(settings.home / 'clickhouse').lstrip('/')}"
     return settings.record(**values)
-
-
-def _prepare_dagster_home(folder: Path) -> None:
-    """A DAGSTER_HOME whose dagster.yaml is the project's; one that the user put there stays."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    link, target = folder / "dagster.yaml", PROJECT_DIR / "dagster.yaml"
-    if link.is_symlink() and link.readlink() != target:
-        link.unlink()
-    if not link.is_symlink() and not link.exists():
-        link.symlink_to(target)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from real_stack import (
     write_everywhere,
 )
 
+from rainbow_assets.cli import batch
 from rainbow_assets.errors import TransientError
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.stack import credentials as stored
@@ -121,6 +122,19 @@ with DagsterInstance.get() as instance:
     print(instance.root_directory, type(storage).__name__, type(copy.run_storage._engine.pool).__name__)
     print(instance.telemetry_enabled)
 """
+
+
+def test_a_run_needs_no_up(fresh_settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    from dagster import DagsterInstance
+
+    home = fresh_settings.home / "elsewhere" / "home"
+    monkeypatch.setenv("RAINBOW_HOME", str(home))
+    for _again in range(2):
+        batch._prepare_dagster(fresh_settings.model_copy(update={"home": home}))
+    assert os.environ["DAGSTER_HOME"] == str(home / "dagster")
+    with DagsterInstance.get() as instance:
+        assert instance.get_runs() == []
+    assert mode(home) == mode(home / "dagster") == 0o700
 
 
 def test_dagster_takes_every_setting_of_its_file(fresh_settings: Settings):

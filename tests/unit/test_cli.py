@@ -20,6 +20,7 @@ from rainbow_assets.cli.redact import redact
 from rainbow_assets.cli.stack import _duration, _quoted
 from rainbow_assets.query import Answer
 from rainbow_assets.settings import PREFIX
+from rainbow_assets.stack.ports import free_ports
 
 VERBS = ("up", "down", "status", "env", "doctor", "sql")
 
@@ -79,6 +80,18 @@ def test_an_error_is_one_line_and_exit_1(monkeypatch: pytest.MonkeyPatch, capsys
     assert captured.err.count("\n") == 1
     assert run(monkeypatch, "status", "--debug") == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [["run"], ["ui"]])
+def test_a_dead_dagster_storage_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: list[str]
+):
+    (port,) = free_ports(1)
+    monkeypatch.setenv("RAINBOW_DAGSTER_URL", f"postgresql://user:hidden@127.0.0.1:{port}/db")
+    assert run(monkeypatch, *verb) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Error: PostgreSQL (RAINBOW_DAGSTER_URL) does not answer: Connection refused.")
+    assert said.count("\n") == 1
 
 
 def test_a_place_that_cannot_be_written_is_one_line(
