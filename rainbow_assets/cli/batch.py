@@ -109,8 +109,11 @@ def ui(
 ) -> None:
     """The Dagster UI, with its daemon, on loopback; Ctrl-C ends both."""
     from rainbow_assets.settings import PROJECT_DIR, Settings
+    from rainbow_assets.stack.ports import require_free
 
-    _prepare_dagster(Settings.load())
+    settings = Settings.load()
+    require_free(port, "--port")  # `dagster dev` would not end, and run a second daemon
+    _prepare_dagster(settings)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.chdir(PROJECT_DIR)
     program = str(Path(sys.executable).with_name("dagster"))

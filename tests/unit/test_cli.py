@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -91,6 +92,15 @@ def test_a_dead_dagster_storage_is_one_line(
     assert run(monkeypatch, *verb) == 1
     said = capsys.readouterr().err
     assert said.startswith("Error: PostgreSQL (RAINBOW_DAGSTER_URL) does not answer: Connection refused.")
+    assert said.count("\n") == 1
+
+
+def test_a_page_on_a_taken_port_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run(monkeypatch, "ui", "--port", str(port)) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"Error: Port {port} (--port) is in use")
     assert said.count("\n") == 1
 
 
