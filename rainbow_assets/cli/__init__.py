@@ -4,6 +4,7 @@ Here: the list of verbs, and how an error ends the program. A verb is a function
 registered below; it imports what it needs inside itself, so that `rainbow --help` stays quick.
 """
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -14,6 +15,7 @@ from rainbow_assets.cli import batch, query, shop, stack
 from rainbow_assets.cli.redact import redact
 from rainbow_assets.errors import RainbowError
 
+PRIVATE = 0o077  # the umask: what is written is the user's own
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 app = typer.Typer(
@@ -55,6 +57,7 @@ def main() -> None:
     """The program: 0 when all is well, 1 on an error, 2 on a wrong argument, 130 on Ctrl-C."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1  # it counts before the verb and after it
+    os.umask(PRIVATE)
     try:
         code = app(args=arguments, prog_name="rainbow", standalone_mode=False)
     except KeyboardInterrupt:

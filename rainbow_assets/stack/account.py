@@ -114,6 +114,7 @@ def _ensure_user() -> pwd.struct_passwd:
                 capture_output=True,
                 text=True,
                 check=False,
+                umask=0o022,  # it writes /etc/passwd anew
             )
             reason = made.stderr.strip()
             time.sleep(0.1)

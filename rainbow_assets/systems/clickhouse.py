@@ -177,7 +177,9 @@ def _server(url: SplitResult) -> Client:
 def _embedded(path: Path, wait: float) -> Client:
     """Open an embedded database once no other process holds it."""
     deadline = time.monotonic() + wait
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_uid == os.geteuid():
+        path.chmod(0o700)  # the engine's own files are readable by everyone
     while True:
         holder = _holder(path / "status")
         if holder is None:

@@ -28,7 +28,7 @@ from rainbow_assets.stack import credentials as stored
 from rainbow_assets.stack import lifecycle
 from rainbow_assets.stack.databases import DATABASES
 from rainbow_assets.stack.ports import free_ports
-from rainbow_assets.systems import object_store, postgres
+from rainbow_assets.systems import clickhouse, object_store, postgres
 
 pytestmark = pytest.mark.integration
 
@@ -45,9 +45,34 @@ def test_every_port_is_on_loopback(stack: Settings):
 def test_what_is_secret_is_private(stack: Settings):
     for name in ("rainbow.env", "credentials.json", "s3.json", "logs/postgres.log", "logs/seaweedfs.log"):
         assert mode(stack.home / name) == 0o600, name
-    for name in ("postgres", "seaweedfs", "logs", "dagster"):
+    (stack.home / "clickhouse").mkdir(exist_ok=True)
+    (stack.home / "clickhouse").chmod(0o755)  # as an earlier version left it
+    with clickhouse.connect(stack):
+        pass
+    for name in ("postgres", "seaweedfs", "logs", "dagster", "clickhouse"):
         assert mode(stack.home / name) == 0o700, name
     assert mode(stack.home) & 0o066 == 0, "others may pass at most"
+
+
+def test_what_the_command_writes_is_private(short_dir: Path, monkeypatch: pytest.MonkeyPatch):
+    """A new home below a folder that the command makes: PostgreSQL's user still reaches its data."""
+    home = short_dir / "made" / "home"
+    use_home(monkeypatch, home)
+    for name, port in zip(("RAINBOW_PG_PORT", "RAINBOW_S3_PORT"), free_ports(2), strict=True):
+        monkeypatch.setenv(name, str(port))
+    try:
+        done = rainbow("up", umask=0o022)
+        assert done.returncode == 0, done.stderr
+        done = rainbow("sql", "--engine", "clickhouse", "SELECT 1", umask=0o022)
+        assert done.returncode == 0, done.stderr
+        found = [path for path in short_dir.rglob("*") if not path.is_symlink()]
+        assert {path.relative_to(home).parts[0] for path in found if path.is_relative_to(home) and path != home} > {
+            "clickhouse",
+            "postgres",
+        }
+        assert [path for path in found if mode(path) & (0o076 if path.is_dir() else 0o077)] == []
+    finally:
+        rainbow("down")
 
 
 def test_postgres_runs_as_an_ordinary_user(stack: Settings):

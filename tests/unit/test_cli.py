@@ -37,8 +37,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["rainbow", *arguments])
+    before = os.umask(0)
     with pytest.raises(SystemExit) as ended:
         cli.main()
+    assert os.umask(before) == 0o077, "what it writes is the user's own"
     return int(ended.value.code or 0)
 
 
