@@ -5,13 +5,13 @@ connects to a system.
 """
 
 import os
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values, set_key
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from rainbow_assets.errors import SettingsError
 
@@ -19,10 +19,20 @@ PREFIX = "RAINBOW_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
 
-class Settings(BaseSettings):
+def _written_out(value: object) -> object:
+    """A date's text as it is; pydantic would also take a number, as seconds since 1970."""
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise ValueError("Input should be a date as YYYY-MM-DD")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_out)]
+
+
+class Settings(BaseModel):
     """All settings, checked. Field `x_y` is the environment variable `RAINBOW_X_Y`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     home: Path = Field(default=PROJECT_DIR / ".rainbow", description="everything that the embedded stack writes")
     source_url: SecretStr | None = Field(default=None, description="the shop, postgresql://…")
@@ -38,8 +48,8 @@ class Settings(BaseSettings):
         default=None,
         description="chdb:///path (embedded) or clickhouse(s)://user:password@host:port/rainbow",
     )
-    start_date: date = Field(default=date(2026, 1, 1), description="first daily partition")
-    end_date: date | None = Field(default=None, description="last daily partition; unset: yesterday (UTC)")
+    start_date: Day = Field(default=date(2026, 1, 1), description="first daily partition")
+    end_date: Day | None = Field(default=None, description="last daily partition; unset: yesterday (UTC)")
     pg_port: int = Field(default=15432, ge=1, le=65535, description="port of the embedded PostgreSQL")
     s3_port: int = Field(default=18333, ge=1, le=65535, description="port of the embedded S3 server")
 
@@ -62,15 +72,14 @@ class Settings(BaseSettings):
         home = Path(environment.get("RAINBOW_HOME") or cls.model_fields["home"].default).expanduser().resolve()
         file = home / "rainbow.env"
         recorded = {k: v for k, v in dotenv_values(file, interpolate=False).items() if v} if file.exists() else {}
+        fields = {f"{PREFIX}{field.upper()}": field for field in cls.model_fields}
         values: dict[str, Any] = {}
         for origin, names in ((str(file), recorded), ("the environment", environment)):
             for name, value in names.items():
-                field = name.removeprefix(PREFIX).lower()
-                if not name.startswith(PREFIX) or field not in cls.model_fields:
-                    known = ", ".join(f"{PREFIX}{field.upper()}" for field in cls.model_fields)
-                    raise SettingsError(f"Unknown setting {name} in {origin}.", f"Known settings: {known}.")
+                if name not in fields:
+                    raise SettingsError(f"Unknown setting {name} in {origin}.", f"Known settings: {', '.join(fields)}.")
                 if value:
-                    values[field] = value
+                    values[fields[name]] = value
         values["home"] = home
         try:
             return cls.model_validate(values)

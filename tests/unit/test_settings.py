@@ -28,6 +28,16 @@ def test_environment_goes_before_file_goes_before_default(home: Path, monkeypatc
     assert Settings.load().s3_bucket == "from-file", "an empty variable is an unset one"
 
 
+def test_what_is_empty_or_not_ours_is_not_read(monkeypatch: pytest.MonkeyPatch):
+    for field in set(Settings.model_fields) - {"home"}:
+        monkeypatch.setenv(f"RAINBOW_{field.upper()}", "")
+    monkeypatch.setenv("rainbow_pg_port", "abc")
+    settings = Settings.load()
+    assert settings == Settings(home=settings.home)
+    assert settings.end_date is None
+    assert settings.s3_endpoint is None
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -35,7 +45,9 @@ def test_environment_goes_before_file_goes_before_default(home: Path, monkeypatc
         ("RAINBOW_PG_PORT", "70000", "RAINBOW_PG_PORT"),
         ("RAINBOW_S3_PORT", "abc", "RAINBOW_S3_PORT"),
         ("RAINBOW_S3_PORT", "15432", "RAINBOW_PG_PORT and RAINBOW_S3_PORT are both 15432"),
+        ("RAINBOW_pg_port", "15432", "Unknown setting RAINBOW_pg_port in the environment"),
         ("RAINBOW_START_DATE", "2026-02-30", "RAINBOW_START_DATE"),
+        ("RAINBOW_START_DATE", "1704067200", "RAINBOW_START_DATE: Input should be a date as YYYY-MM-DD"),
         ("RAINBOW_END_DATE", "2020-01-01", "RAINBOW_END_DATE 2020-01-01 is before RAINBOW_START_DATE"),
         ("RAINBOW_S3_BUCKET", "Not A Bucket", "RAINBOW_S3_BUCKET"),
     ],
