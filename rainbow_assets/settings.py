@@ -7,6 +7,7 @@ connects to a system.
 import os
 import re
 from datetime import UTC, date, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -66,12 +67,13 @@ class Settings(BaseModel):
         """Read the environment over `rainbow.env` over the defaults.
 
         Raises:
-            SettingsError: a RAINBOW_ variable is unknown or its value malformed; the message names it.
+            SettingsError: a RAINBOW_ variable is unknown or its value malformed, or the file cannot be read; the
+                message names it.
         """
         environment = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
-        home = Path(environment.get("RAINBOW_HOME") or cls.model_fields["home"].default).expanduser().resolve()
+        home = _resolved(Path(environment.get("RAINBOW_HOME") or cls.model_fields["home"].default))
         file = home / "rainbow.env"
-        recorded = {k: v for k, v in dotenv_values(file, interpolate=False).items() if v} if file.exists() else {}
+        recorded = _recorded(file)
         fields = {f"{PREFIX}{field.upper()}": field for field in cls.model_fields}
         values: dict[str, Any] = {}
         for origin, names in ((str(file), recorded), ("the environment", environment)):
@@ -129,6 +131,25 @@ class Settings(BaseModel):
         finally:
             draft.unlink(missing_ok=True)
         return Settings.load()
+
+
+def _resolved(home: Path) -> Path:
+    try:
+        return home.expanduser().resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links, a user without a home
+        raise SettingsError(f"RAINBOW_HOME {str(home)!r} is no path: {error}.", "Correct it and try again.") from None
+
+
+def _recorded(file: Path) -> dict[str, str]:
+    """What `rainbow.env` sets; nothing where there is none."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"{file} cannot be read: {reason}.", "Mend it, or correct RAINBOW_HOME.") from None
+    return {name: value for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items() if value}
 
 
 def _explain(error: ValidationError) -> str:

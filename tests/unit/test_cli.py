@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
@@ -85,6 +86,17 @@ def test_an_error_is_one_line_and_exit_1(monkeypatch: pytest.MonkeyPatch, capsys
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_broken_settings_file_is_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    home.mkdir()
+    (home / "rainbow.env").write_bytes(b"\xff")
+    assert run(monkeypatch, "status") == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"Error: {home}/rainbow.env cannot be read: it is not UTF-8.")
+    assert captured.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("verb", [["run"], ["ui"]])
 def test_a_dead_dagster_storage_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: list[str]
@@ -138,8 +150,9 @@ def test_ctrl_c_is_exit_130(home: Path):
         waiting = Path(f"/proc/{process.pid}/fd") if Path("/proc/self/fd").exists() else None
         deadline = time.monotonic() + 30
         while waiting and time.monotonic() < deadline:
-            if any(link.resolve() == home / ".lock" for link in waiting.iterdir()):
-                break
+            with suppress(FileNotFoundError):  # closed between the two looks
+                if any(link.resolve() == home / ".lock" for link in waiting.iterdir()):
+                    break
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)

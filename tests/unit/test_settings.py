@@ -66,6 +66,34 @@ def test_an_unknown_setting_in_the_file_names_the_file(home: Path):
         Settings.load()
 
 
+@pytest.mark.parametrize("fault", ["not UTF-8", "a folder", "a file as home", "a name too long", "nobody's home"])
+def test_a_file_that_cannot_be_read_is_named(home: Path, monkeypatch: pytest.MonkeyPatch, fault: str):
+    said = f"{home}/rainbow.env cannot be read: "
+    if fault == "not UTF-8":
+        home.mkdir()
+        (home / "rainbow.env").write_bytes(b"RAINBOW_S3_BUCKET='\xff'\n")
+    elif fault == "a folder":
+        (home / "rainbow.env").mkdir(parents=True)
+    elif fault == "a file as home":
+        home.touch()
+    elif fault == "a name too long":
+        monkeypatch.setenv("RAINBOW_HOME", str(home) + "x" * 300)
+        said = "rainbow.env cannot be read: File name too long"
+    else:
+        monkeypatch.setenv("RAINBOW_HOME", "~no-such-user/home")
+        said = "RAINBOW_HOME '~no-such-user/home' is no path"
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        Settings.load()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_of_somebody_else_is_named(home: Path):
+    home.mkdir()
+    (home / "rainbow.env").touch(mode=0o000)
+    with pytest.raises(SettingsError, match=re.escape(f"{home}/rainbow.env cannot be read: Permission denied")):
+        Settings.load()
+
+
 @pytest.mark.parametrize("value", ["a'b", 'a"b', "${HOME}", "a\\b", "a b#c", "ä€"])
 def test_any_text_survives_the_file(value: str):
     assert Settings.load().record(s3_secret_key=value).secret("s3_secret_key") == value
