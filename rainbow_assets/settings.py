@@ -12,12 +12,22 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values, set_key
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from rainbow_assets.errors import SettingsError
 
 PREFIX = "RAINBOW_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)  # that a partition can be
 
 
 def _written_out(value: object) -> object:
@@ -27,7 +37,13 @@ def _written_out(value: object) -> object:
     return value
 
 
-Day = Annotated[date, BeforeValidator(_written_out)]
+def _within(day: date) -> date:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"Input should be a date from {FIRST_DAY} to {LAST_DAY}")
+    return day
+
+
+Day = Annotated[date, BeforeValidator(_written_out), AfterValidator(_within)]
 
 
 class Settings(BaseModel):

@@ -13,6 +13,7 @@ from math import isqrt
 import duckdb
 
 from rainbow_assets.errors import DataError
+from rainbow_assets.settings import LAST_DAY
 from rainbow_assets.shop import words
 from rainbow_assets.shop.load import LoadSummary, Report, load
 from rainbow_assets.shop.schema import script
@@ -78,6 +79,8 @@ def _check(days: int, end: date, orders_per_day: int) -> None:
         raise DataError(f"{days * orders_per_day:,} orders are too many.", f"Ask for up to {MAX_ORDERS:,} in all.")
     if end.toordinal() - days < date(1970, 1, 1).toordinal():
         raise DataError(f"{days} days up to {end} begin before 1970.", "Ask for fewer days, or a later end.")
+    if end > LAST_DAY:
+        raise DataError(f"A shop up to {end} cannot be seeded.", f"Ask for an end up to {LAST_DAY}.")
 
 
 def _variables(days: int, end: date, orders: int, seed: int) -> dict[str, object]:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from rainbow_assets.errors import DataError
+from rainbow_assets.settings import FIRST_DAY, LAST_DAY
 from rainbow_assets.shop import words
 from rainbow_assets.shop.load import WITHOUT_SERIAL, continue_ids
 from rainbow_assets.shop.schema import create_tables, script, transaction
@@ -37,12 +38,15 @@ def simulate(source_url: str, day: date, orders: int | None, seed: int) -> Simul
         seed: chooses what happens.
 
     Raises:
-        DataError: there is nothing to sell, nobody can pay, or `orders` is below 1; nothing is written.
+        DataError: there is nothing to sell, nobody can pay, `orders` is below 1 or the day is no partition's; nothing
+            is written.
         TransientError: PostgreSQL does not answer, or went away; nothing is written.
     """
     what = f"Simulating {day}"
     if orders is not None and orders < 1:
         raise DataError(f"{what} with {orders} orders is not possible.", "Give 1 or more.")
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise DataError(f"{what} is not possible.", f"Give a day from {FIRST_DAY} to {LAST_DAY}.")
     start = datetime.combine(day, time.min)
     with transaction(source_url, what) as connection:
         create_tables(connection)

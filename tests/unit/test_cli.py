@@ -76,6 +76,23 @@ def test_a_wrong_argument_is_one_line_and_exit_2(
     assert captured.out == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["seed", "--end", "9999-12-31"], "A shop up to 9999-12-31 cannot be seeded. Ask for an end up to 2099-12-31."),
+        (["simulate", "9999-12-31"], "Simulating 9999-12-31 is not possible. Give a day from 1970-01-01 to"),
+        (["simulate", "1969-12-31"], "Simulating 1969-12-31 is not possible. Give a day from 1970-01-01 to"),
+    ],
+)
+def test_a_day_that_can_be_no_partition_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+):
+    monkeypatch.setenv("RAINBOW_SOURCE_URL", f"postgresql://u:p@127.0.0.1:{free_ports(1)[0]}/db")
+    assert run(monkeypatch, *arguments) == 1
+    [line] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error")]
+    assert said in line
+
+
 def test_an_error_is_one_line_and_exit_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setenv("RAINBOW_PG_PORT", "many")
     assert run(monkeypatch, "status") == 1

@@ -48,6 +48,8 @@ def test_what_is_empty_or_not_ours_is_not_read(monkeypatch: pytest.MonkeyPatch):
         ("RAINBOW_pg_port", "15432", "Unknown setting RAINBOW_pg_port in the environment"),
         ("RAINBOW_START_DATE", "2026-02-30", "RAINBOW_START_DATE"),
         ("RAINBOW_START_DATE", "1704067200", "RAINBOW_START_DATE: Input should be a date as YYYY-MM-DD"),
+        ("RAINBOW_START_DATE", "1969-12-31", "RAINBOW_START_DATE: Input should be a date from 1970-01-01"),
+        ("RAINBOW_END_DATE", "9999-12-31", "RAINBOW_END_DATE: Input should be a date from 1970-01-01 to 2099-12-31"),
         ("RAINBOW_END_DATE", "2020-01-01", "RAINBOW_END_DATE 2020-01-01 is before RAINBOW_START_DATE"),
         ("RAINBOW_S3_BUCKET", "Not A Bucket", "RAINBOW_S3_BUCKET"),
     ],
