@@ -7,7 +7,6 @@ import shlex
 import shutil
 import signal
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -139,14 +138,21 @@ class PostgresServer:
         """Free a `postmaster.pid` whose pid belongs to another process by now (after a crash or a reboot).
 
         PostgreSQL would wait for that process for ever. Only the pid is replaced, by one that nobody has: the
-        rest names the shared memory by which PostgreSQL finds sessions that outlived a killed server.
+        rest names the shared memory by which PostgreSQL finds sessions that outlived a killed server. A file
+        without a pid, as a power loss leaves it, goes: PostgreSQL would refuse it.
         """
         file = self.data / "postmaster.pid"
-        with suppress(FileNotFoundError):
-            pid, *rest = file.read_text().splitlines(keepends=True)
-            if self.process() is None and psutil.pid_exists(int(pid)):
-                unused = next(number for number in range(2**15, 1, -1) if not psutil.pid_exists(number))
-                file.write_text(f"{unused}\n" + "".join(rest))
+        if self.process() or not file.exists():
+            return
+        pid, *rest = file.read_text(errors="replace").splitlines(keepends=True) or [""]
+        try:
+            taken = psutil.pid_exists(int(pid))
+        except (ValueError, OverflowError):
+            file.unlink()
+            return
+        if taken:
+            unused = next(number for number in range(2**15, 1, -1) if not psutil.pid_exists(number))
+            file.write_text(f"{unused}\n" + "".join(rest))
 
 
 def program(name: str) -> Path:

@@ -86,6 +86,13 @@ def test_a_recycled_pid_is_not_ours(own_stack: Settings):
     assert lifecycle.status(own_stack)[0].usable
 
 
+@pytest.mark.parametrize("left", [b"", b"9" * 40 + b"\n\xff\0"], ids=["empty", "garbled"])
+def test_up_mends_what_a_power_loss_left(own_stack: Settings, left: bytes):
+    kill(own_stack, 0)
+    (own_stack.home / "postgres" / "postmaster.pid").write_bytes(left)
+    assert read_everywhere(lifecycle.up(Settings.load())) == ([(42,)], b"x" * 100_000)
+
+
 def test_down_leaves_nothing_and_may_be_repeated(own_stack: Settings):
     running = [psutil.Process(pid) for pid in pids(own_stack) if pid]
     family = running + [child for process in running for child in process.children(recursive=True)]
