@@ -1,8 +1,12 @@
 """The last guard before anything is shown: no secret of the settings passes it."""
 
-from urllib.parse import unquote, urlsplit
+import re
+from urllib.parse import unquote
 
 from pydantic import SecretStr
+
+# Where a password stands in a URL: up to its last @, up to its first, and among the options.
+PASSWORDS = (r"://[^:@/]*:(.*)@", r"://[^:@/]*:([^@]*)@", r"[?&]\w*password=([^&]*)")
 
 
 def redact(text: str) -> str:
@@ -25,6 +29,6 @@ def _secrets() -> set[str]:
         value = getattr(settings, field)
         if isinstance(value, SecretStr):
             clear = value.get_secret_value()
-            password = urlsplit(clear).password if "://" in clear else clear
-            found |= {password, unquote(password)} if password else set()
+            written = {one for where in PASSWORDS for one in re.findall(where, clear)} if "://" in clear else {clear}
+            found |= written | {unquote(password) for password in written}
     return {secret for secret in found if len(secret) > 1}

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -197,6 +198,22 @@ def test_redact_hides_every_secret(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RAINBOW_S3_SECRET_KEY", "s3-secret")
     text = "url postgresql://user:p%40ss-word@host/db, plain p@ss-word, key s3-secret"
     assert redact(text) == "url postgresql://user:***@host/db, plain ***, key ***"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:{}@host/db",
+        "postgresql://host/db?user=u&password={}&sslmode=require",
+        "postgresql:///db?sslpassword={}",
+        "postgresql://[broken:{}@host/db",
+    ],
+)
+@pytest.mark.parametrize("password", ["p%40ss-word", "p/ss-word", "p@ss-word", "p?s#word"])
+def test_redact_finds_the_password_of_a_url(monkeypatch: pytest.MonkeyPatch, url: str, password: str):
+    monkeypatch.setenv("RAINBOW_SOURCE_URL", url.format(password))
+    for form in (password, unquote(password)):
+        assert redact(f"plain {form}, {url.format(form)}") == f"plain ***, {url.format('***')}"
 
 
 @pytest.mark.parametrize("value", ["plain", "it's", "a b", "$HOME", "", "`x`", 'say "x"'])
