@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from rainbow_assets.errors import RainbowError, SettingsError, TransientError
 
+REFUSALS = ("authentication failed", "does not exist", "pg_hba.conf", "permission denied", "not permitted to log in")
 URL_FORM = "Write postgresql://user:password@host:port/database."
 
 
@@ -79,7 +80,7 @@ def connection_error(text: str, what: str) -> RainbowError:
     lines = text.strip().splitlines()
     said = next((line.partition("FATAL:")[2] for line in lines if "FATAL:" in line), "")
     reason = (said or lines[0].rpartition("failed: ")[2]).strip().rstrip(".")
-    if any(mark in reason for mark in ("authentication failed", "does not exist", "pg_hba.conf")):
+    if any(mark in reason for mark in REFUSALS):
         return SettingsError(f"PostgreSQL refuses {what}: {reason}.", f"Correct {what}; see `rainbow doctor`.")
     hint = "See `rainbow doctor`; `rainbow up` starts the embedded stack."
     return TransientError(f"PostgreSQL ({what}) does not answer: {reason}.", hint)

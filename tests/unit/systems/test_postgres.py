@@ -41,6 +41,11 @@ def test_a_malformed_url_is_not_shown():
             'PostgreSQL refuses X: database "d" does not exist.',
         ),
         (
+            'connection to server at "h", port 1 failed: FATAL:  permission denied for database "d"\nDETAIL: …\n',
+            SettingsError,
+            'PostgreSQL refuses X: permission denied for database "d".',
+        ),
+        (
             'connection to server at "h", port 1 failed: FATAL:  the database system is starting up\n',
             TransientError,
             "PostgreSQL (X) does not answer: the database system is starting up.",
