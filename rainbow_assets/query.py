@@ -7,6 +7,7 @@ look (`cli/formats.py`).
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from rainbow_assets.errors import DataError
@@ -41,7 +42,8 @@ def _lake(settings: Settings, query: str) -> Iterator[Answer]:
 
     from rainbow_assets.systems import ducklake
 
-    with ducklake.connect(settings, read_only=True) as connection, _refusal("The lake", duckdb.Error):
+    refusal = _refusal("The lake", duckdb.Error)
+    with ducklake.connect(settings, read_only=True) as connection, refusal, ducklake.store_errors():
         connection.execute(f"USE {ducklake.LAKE}")
         statements = connection.extract_statements(query)
         # A read-only lake does not keep COPY from writing files.
@@ -87,8 +89,8 @@ ENGINES: dict[str, Callable[[Settings, str], AbstractContextManager[Answer]]] = 
 
 
 def _batches(fetch: Callable[[int], list[tuple[Any, ...]]]) -> Iterator[list[tuple[Any, ...]]]:
-    while batch := fetch(BATCH):
-        yield batch
+    """The first batch is there at once: a query that fails shows nothing, not even the opening of an array."""
+    return chain([fetch(BATCH)], iter(lambda: fetch(BATCH), []))
 
 
 @contextmanager

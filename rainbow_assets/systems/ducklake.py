@@ -120,6 +120,27 @@ def catalog_error(error: duckdb.Error) -> RainbowError:
     return RainbowError(f"The lake cannot be attached: {one_line(error)}.", "See `rainbow doctor`.")
 
 
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Tell what the object store fails at, while DuckDB reads or writes there, from a fault of the statement.
+
+    Raises:
+        TransientError: the store does not answer.
+        RainbowError: it refuses the credentials.
+    """
+    try:
+        yield
+    except duckdb.IOException as error:
+        reason, status = one_line(error), getattr(error, "status_code", 0)
+        if status in {401, 403}:
+            hint = "Check RAINBOW_S3_ACCESS_KEY and RAINBOW_S3_SECRET_KEY."
+            raise RainbowError(f"The object store refuses the credentials: {reason}.", hint) from None
+        if status >= 500 or " error for HTTP " in reason:
+            hint = "Check RAINBOW_S3_ENDPOINT; see `rainbow doctor`."
+            raise TransientError(f"The object store does not answer: {reason}.", hint) from None
+        raise
+
+
 def columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> dict[str, str]:
     """A lake table's columns, name to type; {} where there is no such table."""
     try:

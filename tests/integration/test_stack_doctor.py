@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from rainbow_assets import doctor
-from rainbow_assets.errors import DataError, RainbowError
+from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.query import ask
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
@@ -130,6 +130,25 @@ def test_sql_as_json(lake: Settings):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.stderr == "", engine
         assert json.loads(done.stdout) == [{"a": 7, "b": "1.50", "c": "2026-01-02"}], engine
+
+
+def test_a_query_that_fails_prints_nothing_but_why(lake: Settings):
+    def asked(query: str, form: str) -> str:
+        command = [str(RAINBOW), "sql", "--format", form, query]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        return done.stderr
+
+    for form in ("json", "csv"):
+        assert "Correct it" in asked("SELECT CAST(concat('x', a) AS INT) FROM marts.t", form)
+    lake.record(s3_secret_key="wrong")
+    assert "RAINBOW_S3_SECRET_KEY" in asked("FROM marts.t", "json")
+    lake.record(s3_secret_key=lake.secret("s3_secret_key"), s3_endpoint=f"http://127.0.0.1:{free_ports(1)[0]}")
+    said = asked("FROM marts.t", "json")
+    assert "The object store does not answer" in said
+    assert "RAINBOW_S3_ENDPOINT" in said
+    with pytest.raises(TransientError), ask(Settings.load(), "lake", "FROM marts.t"):
+        pass
 
 
 REFUSED = {
