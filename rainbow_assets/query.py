@@ -25,25 +25,30 @@ class Answer:
 
 
 @contextmanager
-def ask(settings: Settings, engine: str, query: str) -> Iterator[Answer]:
-    """Run `query` on `engine`: `lake`, `clickhouse` or `source`.
+def ask(settings: Settings, engine: str, query: str, as_of: str | None = None) -> Iterator[Answer]:
+    """Run `query` on `engine`: `lake`, `clickhouse` or `source`; on the lake also `as_of` a run or a time.
 
     Raises:
-        DataError: the engine refuses the query; its reason is in the message.
+        DataError: the engine refuses the query, its reason is in the message; or it has no such past.
         TransientError: the engine does not answer.
     """
-    with ENGINES[engine](settings, query) as answer:
+    if as_of and engine != "lake":
+        raise DataError(f"Only the lake keeps its past; {engine} does not.", "Ask the lake, or leave --as-of out.")
+    with _lake(settings, query, as_of) if as_of else ENGINES[engine](settings, query) as answer:
         yield answer
 
 
 @contextmanager
-def _lake(settings: Settings, query: str) -> Iterator[Answer]:
+def _lake(settings: Settings, query: str, as_of: str | None = None) -> Iterator[Answer]:
     import duckdb
 
+    from rainbow_assets.pipeline import versions
     from rainbow_assets.systems import ducklake
 
     refusal = _refusal("The lake", duckdb.Error)
     with ducklake.connect(settings, read_only=True) as connection, refusal, ducklake.store_errors():
+        if as_of:
+            ducklake.travel(connection, settings, versions.snapshot_as_of(connection, as_of))
         connection.execute(f"USE {ducklake.LAKE}")
         statements = connection.extract_statements(query)
         # A read-only lake does not keep COPY from writing files.

@@ -51,6 +51,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    environment: str = Field(
+        default="local", pattern=r"^[\w.-]{1,40}$", description="this installation's name, in the records of runs"
+    )
     home: Path = Field(default=PROJECT_DIR / ".rainbow", description="everything that the embedded stack writes")
     source_url: SecretStr | None = Field(default=None, description="the shop, postgresql://…")
     catalog_url: SecretStr | None = Field(default=None, description="the DuckLake catalog, postgresql://…")

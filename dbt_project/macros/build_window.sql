@@ -12,14 +12,18 @@
         {% do run_query("create schema if not exists lake.ops") %}
         {% do run_query(
             "create table if not exists lake.ops.last_build "
-            ~ "(build_id varchar, from_snapshot bigint, to_snapshot bigint, completed_at timestamp)"
+            ~ "(build_id varchar, from_snapshot bigint, to_snapshot bigint, completed_at timestamp, run_id varchar)"
         ) %}
         {% do run_query(
             "create table if not exists lake.ops.unfinished_builds (build_id varchar, begun_at timestamp)"
         ) %}
         {% do run_query(
-            "insert into lake.ops.unfinished_builds values ('" ~ invocation_id ~ "', now()::timestamp)"
+            "begin; insert into lake.ops.unfinished_builds values ('" ~ invocation_id ~ "', now()::timestamp); "
+            ~ name_the_run('open the build') ~ "; commit"
         ) %}
+        {% if 'run_id' not in run_query("describe lake.ops.last_build").columns[0].values() %}
+            {% do run_query("alter table lake.ops.last_build add column run_id varchar") %}
+        {% endif %}
         {% set begin = "-1" if flags.FULL_REFRESH
             else "coalesce((select max(to_snapshot) from lake.ops.last_build), -1)" %}
         {% do run_query(
@@ -41,8 +45,12 @@
             begin;
             delete from lake.ops.unfinished_builds;
             delete from lake.ops.last_build;
-            insert into lake.ops.last_build
-            select '{{ invocation_id }}', from_snapshot, to_snapshot, now()::timestamp from memory.main.build_window;
+            insert into lake.ops.last_build by name
+            select
+                '{{ invocation_id }}' as build_id, from_snapshot, to_snapshot, now()::timestamp as completed_at,
+                '{{ run_id() }}' as run_id
+            from memory.main.build_window;
+            {{ name_the_run('close the build') }};
             commit;
         {% endif %}
     {% endif %}

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from rainbow_assets.cli import batch, query, shop, stack
+from rainbow_assets.cli import batch, past, query, shop, stack
 from rainbow_assets.cli.redact import redact
 from rainbow_assets.errors import RainbowError
 
@@ -36,6 +36,8 @@ LAKEHOUSE = "The lakehouse"
 app.command(rich_help_panel=LAKEHOUSE)(batch.demo)
 app.command(rich_help_panel=LAKEHOUSE)(batch.run)
 app.command(rich_help_panel=LAKEHOUSE)(query.sql)
+app.command(rich_help_panel=LAKEHOUSE)(past.history)
+app.command(rich_help_panel=LAKEHOUSE)(past.version)
 app.command(rich_help_panel=LAKEHOUSE)(batch.ui)
 SHOP = "The shop"
 app.command(rich_help_panel=SHOP)(shop.seed)

@@ -26,6 +26,10 @@ class Format(StrEnum):
 def sql(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One statement that reads.")],
     engine: Annotated[Engine, typer.Option(help="Whom to ask.")] = Engine.lake,
+    as_of: Annotated[
+        str | None,
+        typer.Option(metavar="RUN_ID|TIME", help="The lake as it was at the end of a run, or at a time (UTC)."),
+    ] = None,
     format: Annotated[Format, typer.Option(help="How to show the rows.")] = Format.table,  # noqa: A002
 ) -> None:
     """Run a query on the lake, on ClickHouse or on the source. It reads, it never writes.
@@ -36,5 +40,5 @@ def sql(
     from rainbow_assets.query import ask
     from rainbow_assets.settings import Settings
 
-    with ask(Settings.load(), engine.value, query) as answer:
+    with ask(Settings.load(), engine.value, query, as_of) as answer:
         FORMATS[format.value](answer, sys.stdout)

@@ -69,9 +69,10 @@ def _spill_folder(settings: Settings) -> Path:
     return parent / f"duckdb-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def attach_statements(settings: Settings, read_only: bool = False) -> list[str]:
-    """Attach the DuckLake catalog as `lake`."""
+def attach_statements(settings: Settings, read_only: bool = False, snapshot: int | None = None) -> list[str]:
+    """Attach the DuckLake catalog as `lake`; as it was at `snapshot`, or else as it is."""
     options = ["DATA_INLINING_ROW_LIMIT 0"] + (["READ_ONLY"] if read_only else [])
+    options += [f"SNAPSHOT_VERSION {snapshot}"] if snapshot is not None else []
     return [
         postgres_secret("rainbow_catalog", settings.secret("catalog_url")),
         # DATA_PATH stays clear of raw/: DuckLake removes files below it that it does not know.
@@ -80,6 +81,13 @@ def attach_statements(settings: Settings, read_only: bool = False) -> list[str]:
         "MAP {'TYPE': 'postgres', 'SECRET': 'rainbow_catalog'})",
         f"ATTACH IF NOT EXISTS 'ducklake:rainbow_lake' AS {LAKE} ({', '.join(options)})",
     ]
+
+
+def travel(connection: duckdb.DuckDBPyConnection, settings: Settings, snapshot: int) -> None:
+    """Attach the lake anew, read-only, as it was at `snapshot`."""
+    connection.execute(f"DETACH {LAKE}")
+    for statement in attach_statements(settings, read_only=True, snapshot=snapshot):
+        connection.execute(statement)
 
 
 def postgres_secret(name: str, url: str) -> str:

@@ -90,6 +90,12 @@ def test_the_schedule_runs_the_day_before_at_midnight_utc():
     assert schedule.job_name == "batch_job"
 
 
+def test_every_sensor_runs_from_the_start():
+    sensors = {sensor.name: sensor.default_status for sensor in defs.sensors}
+    assert sensors["records_sensor"] == dg.DefaultSensorStatus.RUNNING
+    assert set(sensors.values()) == {dg.DefaultSensorStatus.RUNNING}
+
+
 def test_landing_and_raw_are_daily_and_take_a_range_in_one_run():
     for key in MADE:
         node = GRAPH.get(key)

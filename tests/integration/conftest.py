@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
@@ -50,14 +51,30 @@ def stack() -> Iterator[Settings]:
 @pytest.fixture
 def fresh_settings(stack: Settings, monkeypatch: pytest.MonkeyPatch, short_dir: Path) -> Iterator[Settings]:
     """Settings of the test's own: empty databases and an empty bucket on the session's servers, a new home."""
+    with new_lake(stack, monkeypatch, short_dir) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def shared_settings(stack: Settings) -> Iterator[Settings]:
+    """Settings as `fresh_settings`, for all tests of a module together."""
+    folder = Path(tempfile.mkdtemp(prefix="rb-", dir="/tmp")).resolve()
+    with pytest.MonkeyPatch.context() as patch, new_lake(stack, patch, folder) as settings:
+        yield settings
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def new_lake(stack: Settings, patch: pytest.MonkeyPatch, home: Path) -> Iterator[Settings]:
+    """Empty databases and an empty bucket on the stack's servers, with `home` as RAINBOW_HOME; removed at the end."""
     credentials = stored.ensure(stack.home)
     suffix = uuid.uuid4().hex[:10]
     bucket = f"test-{suffix}"
     urls = ensure_databases(stack.pg_port, credentials, f"_{suffix}")
     ensure_bucket(stack.s3_port, credentials, stack.s3_region, bucket)
-    use_home(monkeypatch, short_dir)
-    (short_dir / "dagster").mkdir(mode=0o700)
-    (short_dir / "dagster" / "dagster.yaml").symlink_to(stack.home / "dagster" / "dagster.yaml")
+    use_home(patch, home)
+    (home / "dagster").mkdir(mode=0o700)
+    (home / "dagster" / "dagster.yaml").symlink_to(stack.home / "dagster" / "dagster.yaml")
     settings = Settings.load().record(
         **urls,
         pg_port=stack.pg_port,
@@ -66,10 +83,10 @@ def fresh_settings(stack: Settings, monkeypatch: pytest.MonkeyPatch, short_dir: 
         s3_access_key=credentials.s3_access_key,
         s3_secret_key=credentials.s3_secret_key,
         s3_bucket=bucket,
-        clickhouse_url=f"chdb://{short_dir}/clickhouse",
+        clickhouse_url=f"chdb://{home}/clickhouse",
     )
     for name, value in dagster_environment(settings).items():
-        monkeypatch.setenv(name, value)
+        patch.setenv(name, value)
     yield settings
     drop_databases(stack.pg_port, credentials, f"_{suffix}")
     client = boto3.client(

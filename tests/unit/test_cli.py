@@ -25,7 +25,7 @@ from rainbow_assets.query import Answer
 from rainbow_assets.settings import PREFIX
 from rainbow_assets.stack.ports import free_ports
 
-VERBS = ("up", "down", "status", "env", "doctor", "sql")
+VERBS = ("up", "down", "status", "env", "doctor", "sql", "history", "version")
 
 
 @pytest.fixture(autouse=True)

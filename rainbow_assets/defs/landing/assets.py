@@ -71,7 +71,15 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
             check_name=WHOLE,
             passed=not broken,
             description="The object store lost data: see its log." if broken else None,
-            metadata={"files": len(done.files), "broken": broken[:5]},
+            # Once a run, not once a partition: the records of runs (pipeline/records.py) take the totals from here.
+            metadata={
+                "files": len(done.files),
+                "broken": broken[:5],
+                "rows_read": done.rows_read,
+                "rows_written": done.rows_written,
+                "data_min_date": str(min(file.day for file in done.files)) if done.files else None,
+                "data_max_date": str(max(file.day for file in done.files)) if done.files else None,
+            },
         )
 
     return run

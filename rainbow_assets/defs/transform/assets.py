@@ -3,6 +3,7 @@
 The models follow what raw gained since the last whole build, whichever partitions that was, so they have no partitions.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from rainbow_assets.defs.transform.project import LayerTranslator, dbt_cli, mani
 from rainbow_assets.errors import DataError, TransientError
 from rainbow_assets.systems import ducklake
 
+RUN_ID = "DBT_ENV_CUSTOM_ENV_RUN_ID"  # macros/run_id.sql labels the snapshots with it
 BUILD = ["build", "--exclude-resource-type", "unit_test"]
 ERRORS = "Errors parsed from dbt logs:"  # what follows is dbt's own text
 # DuckDB's words for a catalog or an object store that is away or busy.
@@ -32,6 +34,7 @@ PASSING = ("Failed to commit DuckLake transaction", "IO Error", "HTTP Error", "n
 )
 def dbt_models(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
     """Build what the run selects; dbt itself sees to it that one build runs at a time."""
+    os.environ[RUN_ID] = context.run.run_id  # dbt inherits it; a changed --vars would make it parse the whole project
     with told_failures(context), tempfile.TemporaryDirectory(prefix="rainbow-dbt-") as target:
         build = dbt_cli().cli(BUILD, context=context, target_path=Path(target))
         for event in _stream(build):
