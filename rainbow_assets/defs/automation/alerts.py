@@ -1,0 +1,69 @@
+"""The sensor that watches: every 30 s it looks at what happened and lets `rainbow_assets/alerts` decide.
+
+Not here: what is looked at (`events.py`, `signs.py`), when a message is due, and how it is sent.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+
+import dagster as dg
+
+from rainbow_assets.alerts.incidents import Incident, Observation
+from rainbow_assets.alerts.watch import Round, watch
+from rainbow_assets.defs.automation import events, signs
+from rainbow_assets.settings import Settings
+
+NAME = "alerts"
+AWAKE = 300.0  # seconds; a longer pause between two ticks is the daemon's own, and the others need time to wake
+
+
+@dg.sensor(
+    name=NAME,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells of failed runs and checks, late partitions, failed ticks and dead daemons, once each, and of "
+    "their recovery: by e-mail, Slack or a webhook, as the settings say. `rainbow alerts` lists what is open.",
+)
+def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Read the events since the last tick, look around, and keep the book of incidents."""
+    settings, now = Settings.load(), time.time()
+    names = instigators(context.repository_def) - {NAME}
+    seen, cursor = events.read(context.instance, events.Cursor.of(context.cursor, now), settings.alert_ui_url, now)
+    was_awake = now - (context.last_tick_completion_time or 0.0) < AWAKE
+
+    def look(incidents: list[Incident]) -> Iterator[Observation]:
+        yield from seen
+        yield from signs.late_partitions(context.instance, settings, incidents, now)
+        yield from signs.ticks(context.instance, names, settings.alert_ui_url, now)
+        if was_awake:
+            yield from signs.silent_sensors(context.instance, names, settings.alert_ui_url, now)
+            yield from signs.daemons(context.instance, settings.alert_ui_url, now)
+
+    done = watch(settings, look)
+    context.update_cursor(str(cursor))
+    for channel, error in done.errors.items():
+        context.log.warning("Not sent by %s: %s", channel, error)
+    return dg.SkipReason(str(done))
+
+
+def look_from_outside(settings: Settings, repository: dg.RepositoryDefinition) -> Round:
+    """What the sensor cannot see: that it is silent itself, or the daemon that runs it. For `rainbow alerts --check`.
+
+    The environment says where the Dagster instance is.
+    """
+    names, now = instigators(repository), time.time()
+
+    def look(_incidents: Iterable[Incident]) -> Iterator[Observation]:
+        yield from signs.ticks(instance, names, settings.alert_ui_url, now)
+        yield from signs.silent_sensors(instance, names, settings.alert_ui_url, now)
+        yield from signs.daemons(instance, settings.alert_ui_url, now)
+
+    with dg.DagsterInstance.get() as instance:
+        return watch(settings, look)
+
+
+def instigators(repository: dg.RepositoryDefinition | None) -> set[str]:
+    """The names of the sensors and schedules of the code: what else the instance remembers is gone."""
+    if repository is None:
+        return set()
+    return {one.name for one in repository.sensor_defs} | {one.name for one in repository.schedule_defs}
