@@ -96,27 +96,31 @@ class Incident:
         return [notice for notice in self.notices if notice.sent is None]
 
 
-def observe(incidents: list[Incident], seen: Observation, tidy: Callable[[str], str]) -> None:
-    """Let one observation open, count or end incidents; `tidy` makes every text of a new one fit to be shown."""
+def observe(incidents: list[Incident], seen: Observation, tidy: Callable[[str], str]) -> bool:
+    """Let one observation open, count or end incidents; whether it opened one.
+
+    `tidy` makes every text of a new one fit to be shown.
+    """
     if seen.failure is None:
         for incident in incidents:
             if incident.thing == seen.thing and incident.recovered is None and incident.position < seen.position:
                 _mend(incident, seen)
-        return
+        return False
     known = [incident for incident in incidents if incident.key == seen.key]
     if any(incident.position >= seen.position for incident in known):
-        return  # seen before
+        return False  # seen before
     for incident in known:
         if incident.recovered is None:
             incident.times += 1
             incident.position = seen.position
             incident.days |= seen.days
-            return
+            return False
     told = seen.failure()
     failure = Failure(tidy(told.what), tidy(told.where), told.link, tidy(told.last_good))
     incidents.append(
         Incident(uuid.uuid4().hex[:12], seen.key, seen.thing, failure, seen.at, seen.position, set(seen.days))
     )
+    return True
 
 
 def latest(observations: Iterable[Observation]) -> list[Observation]:

@@ -42,7 +42,7 @@ def send(url: str, sender: str, recipient: str, message: Message) -> None:
 def letter(message: Message, sender: str, recipient: str) -> EmailMessage:
     """The message as e-mail; its id is the same each time it is tried."""
     mail = EmailMessage()
-    mail["Subject"] = message.title[:150]
+    mail["Subject"] = message.title.replace("=?", "= ?")[:150]  # no encoded word of somebody else
     mail["From"], mail["To"] = sender, recipient
     mail["Date"] = formatdate()
     mail["Message-ID"] = f"<{message.id}@rainbow.invalid>"

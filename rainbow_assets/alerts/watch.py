@@ -45,7 +45,8 @@ def watch(settings: Settings, look: Callable[[list[Incident]], Iterable[Observat
     channels = configured(settings)
     with store.opened(settings) as book:
         for seen in look([incident for incident in book.incidents if incident.recovered is None]):
-            machine.observe(book.incidents, seen, tidy)
+            if machine.observe(book.incidents, seen, tidy):
+                machine.owe(book.incidents, channels)  # before the next may end it: it is told all the same
         machine.owe(book.incidents, channels)
         book.save()
         end = time.monotonic() + BUDGET

@@ -17,14 +17,7 @@ NAME = "alerts"
 AWAKE = 300.0  # seconds; a longer pause between two ticks is the daemon's own, and the others need time to wake
 
 
-@dg.sensor(
-    name=NAME,
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells of failed runs and checks, late partitions, failed ticks and dead daemons, once each, and of "
-    "their recovery: by e-mail, Slack or a webhook, as the settings say. `rainbow alerts` lists what is open.",
-)
-def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+def tick(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Read the events since the last tick, look around, and keep the book of incidents."""
     settings, now = Settings.load(), time.time()
     names = instigators(context.repository_def) - {NAME}
@@ -44,6 +37,16 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     for channel, error in done.errors.items():
         context.log.warning("Not sent by %s: %s", channel, error)
     return dg.SkipReason(str(done))
+
+
+alerts = dg.SensorDefinition(
+    name=NAME,
+    evaluation_fn=tick,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells of failed runs and checks, late partitions, failed ticks and dead daemons, once each, and of "
+    "their recovery: by e-mail, Slack or a webhook, as the settings say. `rainbow alerts` lists what is open.",
+)
 
 
 def look_from_outside(settings: Settings, repository: dg.RepositoryDefinition) -> Round:

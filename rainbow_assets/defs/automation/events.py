@@ -16,9 +16,9 @@ import dagster as dg
 from rainbow_assets.alerts.incidents import Failure, Observation, latest
 from rainbow_assets.alerts.messages import moment
 
-PAGE = 1_000  # events of a kind in one tick
+PAGE = 5_000  # events of a kind in one tick
 FIRST_LOOK = 86_400.0  # seconds that the first tick looks back
-SETTLED = 120.0  # seconds after which an event with a lower number than one that was seen is no longer expected
+SETTLED = 60.0  # seconds after which an event with a lower number than one that was seen is no longer expected
 DAILY_LAYERS = ("landing", "raw")  # their checks are about the days of the run
 PARTITION, RANGE_START, RANGE_END = (
     "dagster/partition",
@@ -33,7 +33,7 @@ class Cursor:
     """How far the event log is read.
 
     PostgreSQL numbers events when they are written, not when they are committed: one may appear below a number
-    that was seen. So the log is read from `safe`, which follows `seen` two minutes later; what is seen twice
+    that was seen. So the log is read from `safe`, which follows `seen` a minute later; what is seen twice
     changes nothing.
     """
 
