@@ -115,7 +115,10 @@ def observe(incidents: list[Incident], seen: Observation, tidy: Callable[[str], 
             incident.position = seen.position
             incident.days |= seen.days
             return False
-    told = seen.failure()
+    try:
+        told = seen.failure()
+    except Exception as error:  # an alert without its details is better than none
+        told = Failure(f"{seen.thing} failed", f"no details: {type(error).__name__}: {error}", "", "not known")
     failure = Failure(tidy(told.what), tidy(told.where), told.link, tidy(told.last_good))
     incidents.append(
         Incident(uuid.uuid4().hex[:12], seen.key, seen.thing, failure, seen.at, seen.position, set(seen.days))

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from rainbow_assets.definitions import defs
+from rainbow_assets.defs.automation.signs import PARTITIONED
 from rainbow_assets.defs.partitions import DAILY, daily_partitions
 from rainbow_assets.defs.transform.project import DBT_DIR
 from rainbow_assets.pipeline.publish_tables import SERVED
@@ -88,6 +89,12 @@ def test_the_schedule_runs_the_day_before_at_midnight_utc():
     schedule = defs.resolve_schedule_def("daily_batch_schedule")
     assert (schedule.cron_schedule, schedule.execution_timezone or "UTC") == ("0 0 * * *", "UTC")
     assert schedule.job_name == "batch_job"
+
+
+def test_the_alerts_watch_from_the_start():
+    sensor = defs.resolve_sensor_def("alerts")
+    assert (sensor.default_status, sensor.minimum_interval_seconds) == (dg.DefaultSensorStatus.RUNNING, 30)
+    assert set(PARTITIONED) == {key for key in MADE if GRAPH.get(key).partitions_def}
 
 
 def test_landing_and_raw_are_daily_and_take_a_range_in_one_run():

@@ -25,7 +25,7 @@ from rainbow_assets.redact import redact
 from rainbow_assets.settings import PREFIX
 from rainbow_assets.stack.ports import free_ports
 
-VERBS = ("up", "down", "status", "env", "doctor", "sql")
+VERBS = ("up", "down", "status", "env", "doctor", "sql", "alerts")
 
 
 @pytest.fixture(autouse=True)
@@ -178,7 +178,7 @@ def test_ctrl_c_is_exit_130(home: Path):
     assert said.strip() == "Interrupted."
 
 
-@pytest.mark.parametrize("verb", [["--help"], ["status"], ["env"]])
+@pytest.mark.parametrize("verb", [["--help"], ["status"], ["env"], ["alerts"]])
 def test_quick_verbs_import_nothing_heavy(verb: list[str]):
     script = f"""
 import sys

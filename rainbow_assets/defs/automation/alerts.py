@@ -34,8 +34,6 @@ def tick(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
     done = watch(settings, look)
     context.update_cursor(str(cursor))
-    for channel, error in done.errors.items():
-        context.log.warning("Not sent by %s: %s", channel, error)
     return dg.SkipReason(str(done))
 
 

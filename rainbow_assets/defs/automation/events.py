@@ -90,7 +90,10 @@ def days_of_run(tags: Mapping[str, str]) -> frozenset[str]:
         return frozenset([day])
     if not (tags.get(RANGE_START) and tags.get(RANGE_END)):
         return frozenset()
-    first, last = date.fromisoformat(tags[RANGE_START]), date.fromisoformat(tags[RANGE_END])
+    try:
+        first, last = date.fromisoformat(tags[RANGE_START]), date.fromisoformat(tags[RANGE_END])
+    except ValueError:  # partitions of another kind
+        return frozenset([tags[RANGE_START], tags[RANGE_END]])
     return frozenset(str(first + timedelta(days=n)) for n in range((last - first).days + 1))
 
 
@@ -196,14 +199,14 @@ def _run_failure(
 
 def _reason(event: dg.DagsterEvent) -> str:
     """The first failed step and what it said, in one line; a run that was killed has only Dagster's own words."""
-    data = event.job_failure_data
-    step = data.first_step_failure_event
+    data = event.job_failure_data if event.event_specific_data else None
+    step = data.first_step_failure_event if data else None
     if step is not None:
         told = step.step_failure_data
         cause = told.error.cause or told.error if told.error else None
         text = (told.user_failure_data and told.user_failure_data.description) or (cause and cause.message) or ""
         return f"{str(step.step_key).replace('__', '/')}: {text.strip().partition(chr(10))[0]}"
-    text = (data.error and data.error.message) or event.message or "no reason given"
+    text = (data.error.message if data and data.error else event.message) or "no reason given"
     return text.strip().partition("\n")[0]
 
 

@@ -45,14 +45,17 @@ def late_partitions(
 
 
 def ticks(instance: dg.DagsterInstance, names: Iterable[str], ui_url: str, now: float) -> Iterator[Observation]:
-    """The ticks of these sensors and schedules: the last one, and all of the last minutes."""
+    """The ticks of these sensors and schedules: the last one, and all of the last minutes; what is off is well."""
     for state in _states(instance, names):
+        kind = state.instigator_type.value.lower()
+        if state.status.value == "STOPPED":
+            yield Observation(f"{kind} {state.instigator_name} ticks", now, now)
+            continue
         done = [
             tick
             for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=TICKS)
             if tick.status.value in {"SUCCESS", "SKIPPED", "FAILURE"}
         ]
-        kind = state.instigator_type.value.lower()
         for place, tick in reversed(list(enumerate(done))):
             if place == 0 or tick.timestamp > now - RECENT:
                 failed = tick.status.value == "FAILURE"
@@ -66,10 +69,11 @@ def silent_sensors(
     """Sensors that are on and yet have not ticked for long."""
     for state in _states(instance, names):
         data = state.instigator_data
-        if state.instigator_type.value != "SENSOR" or state.status.value == "STOPPED" or data is None:
+        if state.instigator_type.value != "SENSOR" or data is None:
             continue
         last = max(data.last_tick_start_timestamp or 0.0, data.last_sensor_start_timestamp or 0.0)
-        silent = last and now - last > max(SILENT, 10 * (data.min_interval or 0))
+        on = last and state.status.value != "STOPPED"
+        silent = on and now - last > max(SILENT, 10 * (data.min_interval or 0))
         link = f"{ui_url}/locations/{LOCATION}/sensors/{quote(state.instigator_name)}"
         what = f"sensor {state.instigator_name} is silent: it is on, but does not tick"
         failure = partial(Failure, what, f"sensor {state.instigator_name}", link, moment(last)) if silent else None

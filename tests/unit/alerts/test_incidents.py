@@ -72,6 +72,14 @@ def test_the_texts_are_made_once():
     assert len(asked) == len(incidents) == 1
 
 
+def test_a_failure_whose_details_cannot_be_had_is_told_without_them():
+    def broken() -> Failure:
+        raise KeyError("gone")
+
+    [incident] = book(Observation("run x", 1, 1, broken))
+    assert (incident.failure.what, incident.failure.where) == ("run x failed", "no details: KeyError: 'gone'")
+
+
 def test_it_fails_again_after_its_recovery():
     incidents = book(bad("run", 1), good("run", 2), bad("run", 3), channels=ANY)
     assert [incident.recovered for incident in incidents] == [2, None]
