@@ -141,20 +141,6 @@ def _clickhouse(settings: Settings) -> str:
         raise
 
 
-def _alerts(settings: Settings) -> str:
-    """What has to be told was told."""
-    from rainbow_assets.alerts import channels, store
-
-    standing = store.standing(settings)
-    if unsent := [notice for one in standing for notice in one.unsent if notice.tries]:
-        raise RainbowError(
-            f"{len(unsent)} messages could not be sent, the first by {unsent[0].channel}: {unsent[0].error}",
-            "They are tried again; `rainbow alerts` lists them.",
-        )
-    names = ", ".join(channels.configured(settings)) or "no channel is set (docs/alerts.md)"
-    return f"{names}; {sum(one.recovered is None for one in standing)} open incidents (`rainbow alerts`)"
-
-
 def _disk(settings: Settings) -> str:
     """There is room where the stack writes."""
     folder = next(place for place in (settings.home, *settings.home.parents) if place.exists())
@@ -181,6 +167,5 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "Dagster storage": _database("dagster_url", "runs"),
     "Object store (S3)": _object_store,
     "ClickHouse": _clickhouse,
-    "Alerts": _alerts,
     "Disk": _disk,
 }

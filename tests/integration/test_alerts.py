@@ -17,7 +17,6 @@ from alert_servers import Endpoint, http_server
 from real_stack import rainbow
 
 from rainbow_assets.alerts import store
-from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation import events, signs
 from rainbow_assets.defs.automation.alerts import tick
 from rainbow_assets.settings import Settings
@@ -63,7 +62,7 @@ class Watcher:
         return JOB.execute_in_process(instance=self.instance, partition_key=day, raise_on_error=False).run_id
 
     def tick(self) -> str:
-        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=defs)
+        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor)
         said = tick(context).skip_message
         self.cursor = context.cursor
         return said
@@ -241,9 +240,7 @@ def test_what_cannot_be_sent_is_shown_and_sent_later(watcher: Watcher, fresh_set
     assert shown.returncode == 1
     assert "run of batch_job failed: raw/orders: The source is gone." in shown.stdout
     assert "unsent by webhook (failed): 1 tries" in shown.stdout
-    examined = rainbow("doctor")
-    assert "✗ Alerts: 1 messages could not be sent, the first by webhook: RAINBOW_ALERT_WEBHOOK" in examined.stdout
-    assert "s3cr3t" not in said + shown.stdout + examined.stdout
+    assert "s3cr3t" not in said + shown.stdout
     with store.opened(fresh_settings) as book:
         book.incidents[0].notices[0].next_try = 0.0
         book.save()
