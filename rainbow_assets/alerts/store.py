@@ -17,7 +17,7 @@ from rainbow_assets.settings import Settings
 from rainbow_assets.systems import postgres
 
 SETTING = "RAINBOW_DAGSTER_URL"
-RECENT = 86_400  # seconds; what ended earlier matters no more
+RECENT = 2 * 86_400  # seconds; what ended earlier matters no more, as nobody looks back further than a day
 KEPT = 90 * 86_400  # seconds that ended incidents stay in the table
 TABLE = """
     CREATE TABLE IF NOT EXISTS rainbow_incidents (

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def alerts(
     check: Annotated[
-        bool, typer.Option("--check", help="First look whether daemon and sensors live, and send what is due.")
+        bool, typer.Option("--check", help="First look at what happened, without the daemon, and send what is due.")
     ] = False,
     close: Annotated[
         str | None, typer.Option(metavar="ID", help="End an incident whose cause will not be seen again.")

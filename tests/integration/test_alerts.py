@@ -19,6 +19,7 @@ from real_stack import rainbow
 from rainbow_assets.alerts import store
 from rainbow_assets.defs.automation import events, signs
 from rainbow_assets.defs.automation.alerts import tick
+from rainbow_assets.defs.automation.runs import PROCESS, this_process
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import postgres
 
@@ -120,7 +121,7 @@ def test_a_failed_run_says_why_and_another_day_does_not_mend_it(watcher: Watcher
     failed = watcher.run("2026-03-02", boom="The source is gone.\nA second line.")
     watcher.tick()
     [told] = watcher.told()
-    assert told["title"] == "Rainbow failed: run of batch_job failed: raw/orders: The source is gone."
+    assert told["title"] == "Rainbow failed: run of batch_job failed: raw/orders: The source is gone. A second line."
     [facts] = told["incidents"]
     assert facts["where"] == f"batch_job, 2026-03-02, run {failed[:8]}"
     assert "2026-03-01" in facts["last_good"]
@@ -129,7 +130,9 @@ def test_a_failed_run_says_why_and_another_day_does_not_mend_it(watcher: Watcher
     watcher.run("2026-03-01")
     assert watcher.titles() == []
     watcher.run("2026-03-02")
-    assert watcher.titles() == ["Rainbow recovered: run of batch_job failed: raw/orders: The source is gone."]
+    assert watcher.titles() == [
+        "Rainbow recovered: run of batch_job failed: raw/orders: The source is gone. A second line."
+    ]
 
 
 def test_a_killed_run_is_told_in_dagsters_words(watcher: Watcher):
@@ -139,6 +142,16 @@ def test_a_killed_run_is_told_in_dagsters_words(watcher: Watcher):
     assert "marked as failed from outside" in title
     watcher.run("2026-03-02")
     assert watcher.titles() == [title.replace("failed", "recovered", 1)]
+
+
+def test_a_run_whose_process_was_killed_is_found(watcher: Watcher):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        run = watcher.instance.create_run_for_job(JOB, tags={PROCESS: this_process(process.pid)})
+        watcher.instance.report_dagster_event(dg.DagsterEvent("PIPELINE_START", JOB.name), run.run_id)
+        assert watcher.titles() == []
+        process.kill()
+    expected = f"Rainbow failed: run of batch_job failed: The process of run {run.run_id[:8]} was killed."
+    assert watcher.titles() == [expected]
 
 
 def test_a_range_is_mended_by_a_wider_one(watcher: Watcher):
@@ -324,10 +337,10 @@ def test_lateness_begins_at_the_hour(watcher: Watcher, fresh_settings: Settings,
     assert [day for one in seen for day in one.days] == late
 
 
-def wait_for(endpoint: Endpoint, text: str, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
+def wait_for(endpoint: Endpoint, text: str, log: Path) -> None:
+    deadline = time.monotonic() + 90
     while not any(text in body.decode() for _, _, body in endpoint.posts):
-        assert time.monotonic() < deadline, f"{text!r} never came: {endpoint.posts}"
+        assert time.monotonic() < deadline, f"{text!r} never came: {endpoint.posts}\n{log.read_text()[-3000:]}"
         time.sleep(0.1)
 
 
@@ -336,11 +349,12 @@ def test_under_the_real_daemon_failed_ticks_and_the_dead_daemon_are_told(
 ):
     marker = short_dir / "broken"
     marker.touch()
-    (short_dir / "code.py").write_text(
+    (short_dir / "inbox_code.py").write_text(
         dedent(f"""
         from pathlib import Path
         import dagster as dg
         from rainbow_assets.defs.automation.alerts import tick
+from rainbow_assets.defs.automation.runs import PROCESS, this_process
 
         ON = dg.DefaultSensorStatus.RUNNING
 
@@ -356,13 +370,14 @@ def test_under_the_real_daemon_failed_ticks_and_the_dead_daemon_are_told(
         defs = dg.Definitions(sensors=[inbox, alerts])
         """)
     )
-    program = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-f", str(short_dir / "code.py")]
-    with (short_dir / "log").open("w") as log:
-        daemon = subprocess.Popen(program, stdout=log, stderr=log, cwd=short_dir, start_new_session=True)
+    program = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-f", str(short_dir / "inbox_code.py")]
+    log = short_dir / "log"
+    with log.open("w") as out:
+        daemon = subprocess.Popen(program, stdout=out, stderr=out, cwd=short_dir, start_new_session=True)
     try:
-        wait_for(webhook, "Rainbow failed: a tick of sensor inbox failed: RuntimeError: no luck")
+        wait_for(webhook, "Rainbow failed: a tick of sensor inbox failed: RuntimeError: no luck", log)
         marker.unlink()
-        wait_for(webhook, "Rainbow recovered: a tick of sensor inbox failed: RuntimeError: no luck")
+        wait_for(webhook, "Rainbow recovered: a tick of sensor inbox failed: RuntimeError: no luck", log)
         time.sleep(3)
         assert len(webhook.posts) == 2
     finally:
@@ -372,7 +387,10 @@ def test_under_the_real_daemon_failed_ticks_and_the_dead_daemon_are_told(
         for kind, body in connection.execute("SELECT daemon_type, body FROM daemon_heartbeats").fetchall():
             old = json.loads(body) | {"timestamp": time.time() - 3_600}
             connection.execute("UPDATE daemon_heartbeats SET body = %s WHERE daemon_type = %s", [json.dumps(old), kind])
+    with dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(dg.AssetCheckEvaluation(dg.AssetKey("a"), "c", passed=False))
     done = rainbow("alerts", "--check")
     assert done.returncode == 1, done.stderr
     assert "daemon SENSOR is dead: no heartbeat" in done.stdout
-    wait_for(webhook, "Rainbow failed: daemon SENSOR is dead")
+    assert "check c of a failed" in done.stdout
+    wait_for(webhook, "Rainbow failed: daemon SENSOR is dead", log)

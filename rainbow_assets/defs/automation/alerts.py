@@ -4,13 +4,15 @@ Not here: what is looked at (`events.py`, `signs.py`), when a message is due, an
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
 from rainbow_assets.alerts.incidents import Incident, Observation
 from rainbow_assets.alerts.watch import Round, watch
 from rainbow_assets.defs.automation import events, signs
+from rainbow_assets.defs.automation.runs import fail_dead_runs
 from rainbow_assets.settings import Settings
 
 NAME = "alerts"
@@ -19,20 +21,12 @@ AWAKE = 300.0  # seconds; a longer pause between two ticks is the daemon's own, 
 
 def tick(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Read the events since the last tick, look around, and keep the book of incidents."""
-    settings, now = Settings.load(), time.time()
+    settings, now, instance = Settings.load(), time.time(), context.instance
+    fail_dead_runs(instance)
+    seen, cursor = events.read(instance, events.Cursor.of(context.cursor, now), settings.alert_ui_url, now)
     names = instigators(context.repository_def) - {NAME}
-    seen, cursor = events.read(context.instance, events.Cursor.of(context.cursor, now), settings.alert_ui_url, now)
     was_awake = now - (context.last_tick_completion_time or 0.0) < AWAKE
-
-    def look(incidents: list[Incident]) -> Iterator[Observation]:
-        yield from seen
-        yield from signs.late_partitions(context.instance, settings, incidents, now)
-        yield from signs.ticks(context.instance, names, settings.alert_ui_url, now)
-        if was_awake:
-            yield from signs.silent_sensors(context.instance, names, settings.alert_ui_url, now)
-            yield from signs.daemons(context.instance, settings.alert_ui_url, now)
-
-    done = watch(settings, look)
+    done = watch(settings, partial(_look, instance, settings, seen, names, now, was_awake))
     context.update_cursor(str(cursor))
     return dg.SkipReason(str(done))
 
@@ -48,19 +42,15 @@ alerts = dg.SensorDefinition(
 
 
 def look_from_outside(settings: Settings, repository: dg.RepositoryDefinition) -> Round:
-    """What the sensor cannot see: that it is silent itself, or the daemon that runs it. For `rainbow alerts --check`.
+    """The same without the daemon, and with what the sensor cannot see: that nothing runs it.
 
     The environment says where the Dagster instance is.
     """
-    names, now = instigators(repository), time.time()
-
-    def look(_incidents: Iterable[Incident]) -> Iterator[Observation]:
-        yield from signs.ticks(instance, names, settings.alert_ui_url, now)
-        yield from signs.silent_sensors(instance, names, settings.alert_ui_url, now)
-        yield from signs.daemons(instance, settings.alert_ui_url, now)
-
+    now = time.time()
     with dg.DagsterInstance.get() as instance:
-        return watch(settings, look)
+        fail_dead_runs(instance)
+        seen = events.read_day(instance, settings.alert_ui_url, now)
+        return watch(settings, partial(_look, instance, settings, seen, instigators(repository), now, True))
 
 
 def instigators(repository: dg.RepositoryDefinition | None) -> set[str]:
@@ -68,3 +58,20 @@ def instigators(repository: dg.RepositoryDefinition | None) -> set[str]:
     if repository is None:
         return set()
     return {one.name for one in repository.sensor_defs} | {one.name for one in repository.schedule_defs}
+
+
+def _look(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    seen: list[Observation],
+    names: set[str],
+    now: float,
+    was_awake: bool,
+    incidents: list[Incident],
+) -> Iterator[Observation]:
+    yield from seen
+    yield from signs.late_partitions(instance, settings, incidents, now)
+    yield from signs.ticks(instance, names, settings.alert_ui_url, now)
+    if was_awake:
+        yield from signs.silent_sensors(instance, names, settings.alert_ui_url, now)
+        yield from signs.daemons(instance, settings.alert_ui_url, now)

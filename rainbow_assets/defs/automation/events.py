@@ -15,6 +15,7 @@ import dagster as dg
 
 from rainbow_assets.alerts.incidents import Failure, Observation, latest
 from rainbow_assets.alerts.messages import moment
+from rainbow_assets.defs.automation.runs import step_failure
 
 PAGE = 5_000  # events of a kind in one tick
 FIRST_LOOK = 86_400.0  # seconds that the first tick looks back
@@ -82,6 +83,18 @@ def read(instance: dg.DagsterInstance, cursor: Cursor, ui_url: str, now: float) 
     newest = records[-1].storage_id if records else 0
     backlog = end is not None and records[-1].timestamp < now - SETTLED
     return seen if cursor.safe else latest(seen), cursor.moved(newest, now, settled=backlog)
+
+
+def read_day(instance: dg.DagsterInstance, ui_url: str, now: float) -> list[Observation]:
+    """How things stand by the events of the last day, for who keeps no cursor."""
+    seen: list[Observation] = []
+    cursor = Cursor.of(None, now)
+    while True:
+        found, following = read(instance, cursor, ui_url, now)
+        seen += found
+        if following == cursor:
+            return latest(seen)
+        cursor = following
 
 
 def days_of_run(tags: Mapping[str, str]) -> frozenset[str]:
@@ -198,14 +211,11 @@ def _run_failure(
 
 
 def _reason(event: dg.DagsterEvent) -> str:
-    """The first failed step and what it said, in one line; a run that was killed has only Dagster's own words."""
+    """The first failed step and what it said; a run that was killed has only Dagster's own words."""
     data = event.job_failure_data if event.event_specific_data else None
-    step = data.first_step_failure_event if data else None
-    if step is not None:
-        told = step.step_failure_data
-        cause = told.error.cause or told.error if told.error else None
-        text = (told.user_failure_data and told.user_failure_data.description) or (cause and cause.message) or ""
-        return f"{str(step.step_key).replace('__', '/')}: {text.strip().partition(chr(10))[0]}"
+    if data and data.first_step_failure_event:
+        step = data.first_step_failure_event
+        return f"{str(step.step_key).replace('__', '/')}: {step_failure(step)}"
     text = (data.error.message if data and data.error else event.message) or "no reason given"
     return text.strip().partition("\n")[0]
 

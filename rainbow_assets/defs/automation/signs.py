@@ -16,7 +16,8 @@ from rainbow_assets.alerts.messages import moment
 from rainbow_assets.settings import Settings
 from rainbow_assets.tables import TABLES
 
-State, Tick = Any, Any  # of a sensor or schedule; dagster has no public name for these two
+State = Any  # of a sensor or schedule; dagster has no public name for these two
+Tick = Any
 PARTITIONED = [dg.AssetKey([layer, name]) for layer in ("landing", "raw") for name in TABLES]
 LATE = "partition batch_job"
 SILENT = 600.0  # seconds without a sign of life of a daemon; of a sensor also ten of its intervals
