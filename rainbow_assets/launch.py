@@ -14,7 +14,7 @@ from datetime import date
 import dagster as dg
 
 from rainbow_assets.definitions import defs
-from rainbow_assets.defs.automation.runs import PROCESS, fail_dead_runs, step_failure, this_process
+from rainbow_assets.defs.automation.runs import PROCESS, fail_dead_runs, process, step_failure
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -72,7 +72,7 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
             run_id=outcome.run_id,
             run_config=QUIET,
             partition_key=first.isoformat() if one_day else None,
-            tags={PROCESS: this_process(os.getpid())}
+            tags={PROCESS: process(os.getpid())}
             | ({} if one_day else {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}),
             raise_on_error=False,
         )

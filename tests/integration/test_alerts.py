@@ -19,7 +19,7 @@ from real_stack import rainbow
 from rainbow_assets.alerts import store
 from rainbow_assets.defs.automation import events, signs
 from rainbow_assets.defs.automation.alerts import tick
-from rainbow_assets.defs.automation.runs import PROCESS, this_process
+from rainbow_assets.defs.automation.runs import PROCESS, process
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import postgres
 
@@ -145,11 +145,11 @@ def test_a_killed_run_is_told_in_dagsters_words(watcher: Watcher):
 
 
 def test_a_run_whose_process_was_killed_is_found(watcher: Watcher):
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        run = watcher.instance.create_run_for_job(JOB, tags={PROCESS: this_process(process.pid)})
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as doomed:
+        run = watcher.instance.create_run_for_job(JOB, tags={PROCESS: process(doomed.pid)})
         watcher.instance.report_dagster_event(dg.DagsterEvent("PIPELINE_START", JOB.name), run.run_id)
         assert watcher.titles() == []
-        process.kill()
+        doomed.kill()
     expected = f"Rainbow failed: run of batch_job failed: The process of run {run.run_id[:8]} was killed."
     assert watcher.titles() == [expected]
 
@@ -354,7 +354,7 @@ def test_under_the_real_daemon_failed_ticks_and_the_dead_daemon_are_told(
         from pathlib import Path
         import dagster as dg
         from rainbow_assets.defs.automation.alerts import tick
-from rainbow_assets.defs.automation.runs import PROCESS, this_process
+from rainbow_assets.defs.automation.runs import PROCESS, process
 
         ON = dg.DefaultSensorStatus.RUNNING
 

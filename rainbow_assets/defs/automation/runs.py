@@ -17,11 +17,14 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
     going = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
     for run in instance.get_runs(going):
         host, _, rest = run.tags.get(PROCESS, "").partition(" ")
-        if host == socket.gethostname() and f"{host} {rest}" != this_process(int(rest.split()[0])):
+        if host != socket.gethostname() or f"{host} {rest}" == process(int(rest.split()[0])):
+            continue
+        now = instance.get_run_by_id(run.run_id)
+        if now and not now.is_finished:  # it may have ended well meanwhile, and its process with it
             instance.report_run_failed(run, f"The process of run {run.run_id[:8]} was killed.")
 
 
-def this_process(pid: int) -> str:
+def process(pid: int) -> str:
     """Host, pid and start of a process: a pid alone may be another's later. Without the start if it is gone."""
     try:
         return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.0f}"
