@@ -354,7 +354,6 @@ def test_under_the_real_daemon_failed_ticks_and_the_dead_daemon_are_told(
         from pathlib import Path
         import dagster as dg
         from rainbow_assets.defs.automation.alerts import tick
-from rainbow_assets.defs.automation.runs import PROCESS, process
 
         ON = dg.DefaultSensorStatus.RUNNING
 
