@@ -8,6 +8,7 @@ import dagster as dg
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 import rainbow_assets.defs  # noqa: E402 - after the filter
+from rainbow_assets.defs.automation.alerts import alerts  # noqa: E402
 from rainbow_assets.defs.automation.jobs import batch_job, daily_batch_schedule  # noqa: E402
 from rainbow_assets.defs.automation.records import records_sensor  # noqa: E402
 from rainbow_assets.defs.resources import Lake  # noqa: E402
@@ -17,7 +18,7 @@ defs = dg.Definitions(
     asset_checks=dg.load_asset_checks_from_package_module(rainbow_assets.defs),
     jobs=[batch_job],
     schedules=[daily_batch_schedule],
-    sensors=[records_sensor],
+    sensors=[alerts, records_sensor],
     resources={"lake": Lake()},
     executor=dg.in_process_executor,  # a process a step costs more than the work
 )

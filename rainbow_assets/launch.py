@@ -1,29 +1,26 @@
 """Running `batch_job` from the command line: in this process, recorded in the Dagster instance like every other run.
 
-A process that is killed cannot say that its run ended: the next one says it, as it finds the process gone.
+A process that is killed cannot say that its run ended: the next one, or the alerts, says it (`runs.py`).
 
 Not here: what the job does (`jobs.py`) and how its progress looks (`cli/`).
 """
 
 import os
-import re
-import socket
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
 import dagster as dg
-import psutil
 
 from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation.records import record_finished
+from rainbow_assets.defs.automation.runs import PROCESS, fail_dead_runs, process, step_failure
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
-PROCESS = "rainbow/process"  # the tag of a run that has no launcher: host, process and when it began
 # The command line tells the progress itself; the whole log is in the Dagster UI.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -68,7 +65,7 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
                 where = outcome.warnings.setdefault(f"new columns {added.data}", [])
                 where.append(found.asset_key.to_user_string())
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            outcome.failures.setdefault(_reason(event), []).append(str(event.step_key).replace("__", "/"))
+            outcome.failures.setdefault(step_failure(event), []).append(str(event.step_key).replace("__", "/"))
 
     with dg.DagsterInstance.get() as instance:
         fail_dead_runs(instance)
@@ -78,7 +75,7 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
             run_id=outcome.run_id,
             run_config=QUIET,
             partition_key=first.isoformat() if one_day else None,
-            tags={PROCESS: _process(os.getpid())}
+            tags={PROCESS: process(os.getpid())}
             | ({} if one_day else {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}),
             raise_on_error=False,
         )
@@ -89,31 +86,3 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
         except RainbowError as error:  # the run is what it is; its record comes with the next one's
             outcome.warnings[f"{error} The next run completes them."] = ["records"]
     return outcome
-
-
-def fail_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Report the runs of this host as failed whose process has ended without a word: they would block the queue."""
-    going = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])
-    for run in instance.get_runs(going):
-        host, _, rest = run.tags.get(PROCESS, "").partition(" ")
-        if host == socket.gethostname() and f"{host} {rest}" != _process(int(rest.split()[0])):
-            instance.report_run_failed(run, f"The process of run {run.run_id[:8]} was killed.")
-
-
-def _process(pid: int) -> str:
-    """Host, pid and start of a process: a pid alone may be another's later. Without the start if it is gone."""
-    try:
-        return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.0f}"
-    except psutil.NoSuchProcess:
-        return f"{socket.gethostname()} {pid}"
-
-
-def _reason(event: dg.DagsterEvent) -> str:
-    """One line on a step's failure: what the step said itself, else the innermost error, without its class."""
-    failure = event.step_failure_data
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return " ".join(failure.user_failure_data.description.split())
-    error = failure.error
-    while error and error.cause:
-        error = error.cause
-    return re.sub(r"^[\w.]+: ", "", " ".join(error.message.split())) if error else "see the log"

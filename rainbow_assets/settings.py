@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values, set_key
 from pydantic import (
@@ -20,6 +21,8 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -28,6 +31,14 @@ from rainbow_assets.errors import SettingsError
 PREFIX = "RAINBOW_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)  # that a partition can be
+ADDRESS = r"^[^@\s,<>\"]+@[^@\s,<>\"]+$"
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+URL_SCHEMES = {
+    "alert_smtp_url": ("smtp", "smtps"),
+    "alert_slack_url": ("https", "http"),
+    "alert_webhook_url": ("https", "http"),
+    "alert_ui_url": ("https", "http"),
+}
 
 
 def _written_out(value: object) -> object:
@@ -72,6 +83,34 @@ class Settings(BaseModel):
     end_date: Day | None = Field(default=None, description="last daily partition; unset: yesterday (UTC)")
     pg_port: int = Field(default=15432, ge=1, le=65535, description="port of the embedded PostgreSQL")
     s3_port: int = Field(default=18333, ge=1, le=65535, description="port of the embedded S3 server")
+    alert_smtp_url: SecretStr | None = Field(
+        default=None, description="smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465 (TLS)"
+    )
+    alert_email_from: str | None = Field(default=None, pattern=ADDRESS, description="sender of alerts")
+    alert_email_to: str | None = Field(default=None, description="recipients of alerts, separated by commas")
+    alert_slack_url: SecretStr | None = Field(default=None, description="Slack's incoming webhook")
+    alert_webhook_url: SecretStr | None = Field(default=None, description="takes alerts as JSON")
+    alert_late_hour: int = Field(default=6, ge=0, le=23, description="UTC hour by which yesterday must be in raw")
+    alert_ui_url: str = Field(default="http://127.0.0.1:3000", description="the Dagster UI, for links in alerts")
+
+    @field_validator("alert_smtp_url", "alert_slack_url", "alert_webhook_url", "alert_ui_url")
+    @classmethod
+    def _is_url(cls, value: SecretStr | str | None, field: ValidationInfo) -> SecretStr | str | None:
+        """It has a host and one of the schemes; the message never shows it, as it may hold a secret."""
+        schemes = URL_SCHEMES[str(field.field_name)]
+        clear = value.get_secret_value() if isinstance(value, SecretStr) else value
+        try:
+            url = urlsplit(clear or f"{schemes[0]}://unset")
+            whole = bool(url.hostname) and (url.port is None or url.port > 0)
+        except ValueError:
+            whole = False
+        if not whole or url.scheme not in schemes or any(sign.isspace() for sign in clear or ""):
+            raise ValueError(f"write {' or '.join(f'{scheme}://host…' for scheme in schemes)}")
+        if url.scheme == "http" and field.field_name == "alert_slack_url" and url.hostname not in LOOPBACK:
+            raise ValueError("write https://host…: its path is a password")
+        if field.field_name != "alert_smtp_url" and "@" in url.netloc:
+            raise ValueError("no user or password in this URL")
+        return value
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -79,6 +118,11 @@ class Settings(BaseModel):
             raise ValueError(f"RAINBOW_END_DATE {self.end_date} is before RAINBOW_START_DATE {self.start_date}")
         if self.pg_port == self.s3_port:
             raise ValueError(f"RAINBOW_PG_PORT and RAINBOW_S3_PORT are both {self.pg_port}")
+        mail = {name: getattr(self, name) for name in ("alert_smtp_url", "alert_email_from", "alert_email_to")}
+        if any(mail.values()) and (missing := [name for name, value in mail.items() if not value]):
+            raise ValueError(f"alerts by e-mail also need {', '.join(PREFIX + name.upper() for name in missing)}")
+        if wrong := [address for address in self.alert_recipients if not re.fullmatch(ADDRESS, address)]:
+            raise ValueError(f"RAINBOW_ALERT_EMAIL_TO has {wrong[0]!r}, which is no address")
         return self
 
     @classmethod
@@ -116,6 +160,12 @@ class Settings(BaseModel):
     def last_partition(self) -> date:
         """The newest daily partition: `RAINBOW_END_DATE`, else yesterday (UTC)."""
         return self.end_date or datetime.now(UTC).date() - timedelta(days=1)
+
+    @property
+    def alert_recipients(self) -> list[str]:
+        """The addresses of `RAINBOW_ALERT_EMAIL_TO`, each once."""
+        addresses = (part.strip() for part in (self.alert_email_to or "").split(","))
+        return list(dict.fromkeys(address for address in addresses if address))
 
     def secret(self, field: str) -> str:
         """The value of a setting that something needs now.

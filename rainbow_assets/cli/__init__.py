@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from rainbow_assets.cli import batch, past, query, shop, stack
-from rainbow_assets.cli.redact import redact
+from rainbow_assets.cli import alerts, batch, past, query, shop, stack
 from rainbow_assets.errors import RainbowError
+from rainbow_assets.redact import redact
 
 PRIVATE = 0o077  # the umask: what is written is the user's own
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -39,6 +39,7 @@ app.command(rich_help_panel=LAKEHOUSE)(query.sql)
 app.command(rich_help_panel=LAKEHOUSE)(past.history)
 app.command(rich_help_panel=LAKEHOUSE)(past.version)
 app.command(rich_help_panel=LAKEHOUSE)(batch.ui)
+app.command(rich_help_panel=LAKEHOUSE)(alerts.alerts)
 SHOP = "The shop"
 app.command(rich_help_panel=SHOP)(shop.seed)
 app.command(rich_help_panel=SHOP)(shop.simulate)

@@ -39,9 +39,9 @@ def version() -> None:
     """
     from rich.table import Table
 
-    from rainbow_assets.cli.redact import redact
     from rainbow_assets.console import output
     from rainbow_assets.pipeline.versions import served
+    from rainbow_assets.redact import redact
     from rainbow_assets.settings import Settings
     from rainbow_assets.version import code_version, package_version
 

@@ -64,8 +64,8 @@ def env() -> None:
 
 def doctor() -> None:
     """Check every part that the settings name, and say how to mend it. Exit 1 if one is unusable."""
-    from rainbow_assets.cli.redact import redact
     from rainbow_assets.doctor import examine
+    from rainbow_assets.redact import redact
 
     healthy = True
     for finding in examine():

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from rainbow_assets.definitions import defs
+from rainbow_assets.defs.automation.signs import PARTITIONED
 from rainbow_assets.defs.partitions import DAILY, daily_partitions
 from rainbow_assets.defs.transform.project import DBT_DIR
 from rainbow_assets.pipeline.publish_tables import SERVED
@@ -92,8 +93,13 @@ def test_the_schedule_runs_the_day_before_at_midnight_utc():
 
 def test_every_sensor_runs_from_the_start():
     sensors = {sensor.name: sensor.default_status for sensor in defs.sensors}
-    assert sensors["records_sensor"] == dg.DefaultSensorStatus.RUNNING
+    assert set(sensors) == {"alerts", "records_sensor"}
     assert set(sensors.values()) == {dg.DefaultSensorStatus.RUNNING}
+    assert defs.resolve_sensor_def("alerts").minimum_interval_seconds == 30
+
+
+def test_the_alerts_know_what_is_partitioned():
+    assert set(PARTITIONED) == {key for key in MADE if GRAPH.get(key).partitions_def}
 
 
 def test_landing_and_raw_are_daily_and_take_a_range_in_one_run():

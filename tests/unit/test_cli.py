@@ -19,13 +19,13 @@ import pytest
 
 from rainbow_assets import cli
 from rainbow_assets.cli import formats
-from rainbow_assets.cli.redact import redact
 from rainbow_assets.cli.stack import _duration, _quoted
 from rainbow_assets.query import Answer
+from rainbow_assets.redact import redact
 from rainbow_assets.settings import PREFIX
 from rainbow_assets.stack.ports import free_ports
 
-VERBS = ("up", "down", "status", "env", "doctor", "sql", "history", "version")
+VERBS = ("up", "down", "status", "env", "doctor", "sql", "history", "version", "alerts")
 
 
 @pytest.fixture(autouse=True)
@@ -178,7 +178,7 @@ def test_ctrl_c_is_exit_130(home: Path):
     assert said.strip() == "Interrupted."
 
 
-@pytest.mark.parametrize("verb", [["--help"], ["status"], ["env"]])
+@pytest.mark.parametrize("verb", [["--help"], ["status"], ["env"], ["alerts"]])
 def test_quick_verbs_import_nothing_heavy(verb: list[str]):
     script = f"""
 import sys

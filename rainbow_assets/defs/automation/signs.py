@@ -1,0 +1,138 @@
+"""What is seen without events: partitions that are late, ticks that failed, sensors and daemons that went silent.
+
+Each look says how a thing stands now, good or bad. Not here: the event log (`events.py`).
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import dagster as dg
+
+from rainbow_assets.alerts.incidents import Failure, Incident, Observation
+from rainbow_assets.alerts.messages import moment
+from rainbow_assets.settings import Settings
+from rainbow_assets.tables import TABLES
+
+State = Any  # of a sensor or schedule; dagster has no public name for these two
+Tick = Any
+PARTITIONED = [dg.AssetKey([layer, name]) for layer in ("landing", "raw") for name in TABLES]
+LATE = "partition batch_job"
+SILENT = 600.0  # seconds without a sign of life of a daemon; of a sensor also ten of its intervals
+TICKS = 20  # of each sensor and schedule that are looked at
+RECENT = 300.0  # seconds back that every tick counts, not only the last
+LOCATION = "rainbow"
+
+
+def late_partitions(
+    instance: dg.DagsterInstance, settings: Settings, incidents: Iterable[Incident], now: float
+) -> Iterator[Observation]:
+    """Yesterday's partition after the hour of the settings, and those that were late before.
+
+    Where `RAINBOW_END_DATE` is set, nothing new is expected.
+    """
+    moment_now = datetime.fromtimestamp(now, UTC)
+    days = {day for incident in incidents if incident.thing == LATE for day in incident.days}
+    yesterday = moment_now.date() - timedelta(days=1)
+    in_range = settings.start_date <= yesterday and settings.end_date is None
+    if in_range and moment_now.hour >= settings.alert_late_hour:
+        days.add(str(yesterday))
+    for day in sorted(days):
+        missing = [key for key in PARTITIONED if not _has(instance, key, day)]
+        failure = partial(_late, instance, settings, day, missing) if missing else None
+        yield Observation(LATE, now, now, failure, frozenset([day]))
+
+
+def ticks(instance: dg.DagsterInstance, names: Iterable[str], ui_url: str, now: float) -> Iterator[Observation]:
+    """The ticks of these sensors and schedules: the last one, and all of the last minutes; what is off is well."""
+    for state in _states(instance, names):
+        kind = state.instigator_type.value.lower()
+        if state.status.value == "STOPPED":
+            yield Observation(f"{kind} {state.instigator_name} ticks", now, now)
+            continue
+        done = [
+            tick
+            for tick in instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=TICKS)
+            if tick.status.value in {"SUCCESS", "SKIPPED", "FAILURE"}
+        ]
+        for place, tick in reversed(list(enumerate(done))):
+            if place == 0 or tick.timestamp > now - RECENT:
+                failed = tick.status.value == "FAILURE"
+                failure = partial(_failed_tick, kind, tick, done[place:], ui_url) if failed else None
+                yield Observation(f"{kind} {state.instigator_name} ticks", tick.timestamp, tick.timestamp, failure)
+
+
+def silent_sensors(
+    instance: dg.DagsterInstance, names: Iterable[str], ui_url: str, now: float
+) -> Iterator[Observation]:
+    """Sensors that are on and yet have not ticked for long."""
+    for state in _states(instance, names):
+        data = state.instigator_data
+        if state.instigator_type.value != "SENSOR" or data is None:
+            continue
+        last = max(data.last_tick_start_timestamp or 0.0, data.last_sensor_start_timestamp or 0.0)
+        on = last and state.status.value != "STOPPED"
+        silent = on and now - last > max(SILENT, 10 * (data.min_interval or 0))
+        link = f"{ui_url}/locations/{LOCATION}/sensors/{quote(state.instigator_name)}"
+        what = f"sensor {state.instigator_name} is silent: it is on, but does not tick"
+        failure = partial(Failure, what, f"sensor {state.instigator_name}", link, moment(last)) if silent else None
+        yield Observation(f"sensor {state.instigator_name} lives", last if silent else now, now, failure)
+
+
+def daemons(instance: dg.DagsterInstance, ui_url: str, now: float) -> Iterator[Observation]:
+    """The daemons that this instance needs and that ran before: their heartbeats."""
+    needed = set(instance.get_required_daemon_types())
+    for kind, beat in instance.get_daemon_heartbeats().items():
+        if kind not in needed:
+            continue
+        dead = now - beat.timestamp > SILENT
+        what = f"daemon {kind} is dead: no heartbeat"
+        where, link = "the Dagster daemon (`rainbow ui` runs it)", f"{ui_url}/deployment/daemons"
+        failure = partial(Failure, what, where, link, moment(beat.timestamp)) if dead else None
+        yield Observation(f"daemon {kind}", beat.timestamp if dead else now, now, failure)
+
+
+def _has(instance: dg.DagsterInstance, key: dg.AssetKey, day: str) -> bool:
+    wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day])
+    return bool(instance.fetch_materializations(wanted, limit=1).records)
+
+
+def _late(instance: dg.DagsterInstance, settings: Settings, day: str, missing: list[dg.AssetKey]) -> Failure:
+    names = ", ".join(key.to_user_string() for key in missing[:3]) + (" …" if len(missing) > 3 else "")
+    done = {part for part in instance.get_materialized_partitions(missing[0]) if part < day}
+    return Failure(
+        f"partition {day} of batch_job is late: not there by {settings.alert_late_hour:02}:00 UTC",
+        f"{len(missing)} of {len(PARTITIONED)} assets: {names}",
+        f"{settings.alert_ui_url}/assets/{quote(missing[0].to_user_string())}?view=partitions&partition={day}",
+        f"partition {max(done)}" if done else "no partition yet",
+    )
+
+
+def _failed_tick(kind: str, tick: Tick, before: list[Tick], ui_url: str) -> Failure:
+    error = (tick.error.cause or tick.error) if tick.error else None
+    reason = (error.message if error else "").strip().partition("\n")[0]
+    good = next((moment(one.timestamp) for one in before if one.status.value != "FAILURE"), "not known")
+    return Failure(
+        f"a tick of {kind} {tick.instigator_name} failed: {reason}",
+        f"{kind} {tick.instigator_name}",
+        f"{ui_url}/locations/{LOCATION}/{kind}s/{quote(tick.instigator_name)}",
+        good,
+    )
+
+
+def _states(instance: dg.DagsterInstance, names: Iterable[str]) -> list[State]:
+    """The sensors and schedules of these names; of several of one name (a location was renamed) the last that ran."""
+    if instance.schedule_storage is None:
+        return []
+    wanted = set(names)
+    newest: dict[str, tuple[float, State]] = {}
+    for state in instance.all_instigator_state():
+        if state.instigator_name in wanted:
+            data = state.instigator_data
+            started = getattr(data, "last_tick_start_timestamp", None) or getattr(data, "start_timestamp", None) or 0
+            held = newest.get(state.instigator_name)
+            if held is None or started >= held[0]:
+                newest[state.instigator_name] = (started, state)
+    return [state for _, state in newest.values()]
