@@ -58,12 +58,6 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
                 told = outcome.failures if check.severity == dg.AssetCheckSeverity.ERROR else outcome.warnings
                 what = f"{check.check_name} {check.description or ''}".strip()
                 told.setdefault(what, []).append(check.asset_key.to_user_string())
-        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
-            found = event.materialization
-            added = found.metadata.get("new_columns")
-            if found.asset_key and isinstance(added, dg.JsonMetadataValue) and added.data:
-                where = outcome.warnings.setdefault(f"new columns {added.data}", [])
-                where.append(found.asset_key.to_user_string())
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
             outcome.failures.setdefault(step_failure(event), []).append(str(event.step_key).replace("__", "/"))
 

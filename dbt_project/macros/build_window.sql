@@ -5,6 +5,9 @@
   crashes or covers some models only leaves `from` where it is, so the next build takes the same changes again: every
   model gives the same rows when it sees a change twice. Until then the tables may be of different times, and
   `unfinished_builds` has a row: nothing is published.
+
+  Where the rules for bad rows (quality.sql) are others than at the last whole build, the window is everything and the
+  tables are built anew: a row that a rule no longer refuses is taken, one that a new rule refuses goes.
 #}
 
 {% macro open_build() %}
@@ -12,7 +15,8 @@
         {% do run_query("create schema if not exists lake.ops") %}
         {% do run_query(
             "create table if not exists lake.ops.last_build "
-            ~ "(build_id varchar, from_snapshot bigint, to_snapshot bigint, completed_at timestamp, run_id varchar)"
+            ~ "(build_id varchar, from_snapshot bigint, to_snapshot bigint, completed_at timestamp, run_id varchar, "
+            ~ "rules varchar)"
         ) %}
         {% do run_query(
             "create table if not exists lake.ops.unfinished_builds (build_id varchar, begun_at timestamp)"
@@ -24,12 +28,14 @@
         {% if 'run_id' not in run_query("describe lake.ops.last_build").columns[0].values() %}
             {% do run_query("alter table lake.ops.last_build add column run_id varchar") %}
         {% endif %}
+        {% do run_query("alter table lake.ops.last_build add column if not exists rules varchar") %}
         {% set begin = "-1" if flags.FULL_REFRESH
-            else "coalesce((select max(to_snapshot) from lake.ops.last_build), -1)" %}
+            else "coalesce((select max(to_snapshot) from lake.ops.last_build where rules = '" ~ rules() ~ "'), -1)" %}
         {% do run_query(
             "create or replace table memory.main.build_window as "
             ~ "select from_snapshot, to_snapshot, exists ("
-            ~ "select 1 from ducklake_snapshots('lake') where snapshot_id = from_snapshot) as is_listed "
+            ~ "select 1 from ducklake_snapshots('lake') where snapshot_id = from_snapshot) as is_listed, exists ("
+            ~ "select 1 from lake.ops.last_build where rules is distinct from '" ~ rules() ~ "') as is_anew "
             ~ "from (select " ~ begin ~ " as from_snapshot, id as to_snapshot from ducklake_current_snapshot('lake'))"
         ) %}
     {% endif %}
@@ -48,7 +54,7 @@
             insert into lake.ops.last_build by name
             select
                 '{{ invocation_id }}' as build_id, from_snapshot, to_snapshot, now()::timestamp as completed_at,
-                '{{ run_id() }}' as run_id
+                '{{ run_id() }}' as run_id, '{{ rules() }}' as rules
             from memory.main.build_window;
             {{ name_the_run('close the build') }};
             commit;
@@ -56,13 +62,30 @@
     {% endif %}
 {% endmacro %}
 
-{# The window as literals, for file pruning; everything for a model that is built anew, and outside of builds. #}
+{# dbt asks this of every incremental model: whether it is to be built anew. #}
+{% macro should_full_refresh() %}
+    {% if config.get('full_refresh') is not none %}
+        {{ return(config.get('full_refresh')) }}
+    {% elif execute and flags.WHICH in ('build', 'run') and not flags.FULL_REFRESH %}
+        {{ return(run_query("select is_anew from memory.main.build_window").rows[0][0]) }}
+    {% endif %}
+    {{ return(flags.FULL_REFRESH) }}
+{% endmacro %}
+
+{#
+  The window as literals, for file pruning; everything for a model that is built anew, and outside of builds. A test has
+  the window of its build; in `dbt test`, everything that the last whole build had seen.
+#}
 {% macro build_window() %}
-    {% if not (execute and flags.WHICH in ('build', 'run')) %}
+    {% if execute and flags.WHICH == 'test' %}
+        {% set row = run_query("select coalesce(max(to_snapshot), -1) from lake.ops.last_build").rows[0] %}
+        {{ return({'from': -1, 'to': row[0], 'is_listed': false}) }}
+    {% elif not (execute and flags.WHICH in ('build', 'run')) %}
         {{ return({'from': -1, 'to': 9223372036854775807, 'is_listed': false}) }}
     {% endif %}
     {% set row = run_query("select from_snapshot, to_snapshot, is_listed from memory.main.build_window").rows[0] %}
-    {{ return({'from': row[0] if is_incremental() else -1, 'to': row[1], 'is_listed': is_incremental() and row[2]}) }}
+    {% set narrow = is_incremental() or model.resource_type == 'test' %}
+    {{ return({'from': row[0] if narrow else -1, 'to': row[1], 'is_listed': narrow and row[2]}) }}
 {% endmacro %}
 
 {#
@@ -78,11 +101,3 @@
     {%- endif %}
     where snapshot_id > {{ window['from'] }} and snapshot_id <= {{ window.to }}
 {%- endmacro %}
-
-{# The raw snapshot up to which the tables are built: this build's, or in `dbt test` the last one's. #}
-{% macro built_until() %}
-    {% if execute and flags.WHICH == 'test' %}
-        {{ return(run_query("select coalesce(max(to_snapshot), -1) from lake.ops.last_build").rows[0][0]) }}
-    {% endif %}
-    {{ return(build_window().to) }}
-{% endmacro %}

@@ -38,21 +38,91 @@
     end
 {% endmacro %}
 
-{# A select of the window's raw rows with a fault, as ops.quarantine shows them; `tables`: {name: its columns}. #}
-{% macro faulty_rows(tables) -%}
-    {%- for table, columns in tables.items() %}
+{# The source tables: {name: {staging: its model, key: {column there: column in raw}, columns: its own columns}}. #}
+{% macro staged_tables() %}
+    {{ return({
+        'categories': {'staging': 'stg_categories', 'key': {'category_id': 'id'}, 'columns': ['id', 'name', 'description']},
+        'brands': {'staging': 'stg_brands', 'key': {'brand_id': 'id'}, 'columns': ['id', 'name']},
+        'sellers': {
+            'staging': 'stg_sellers', 'key': {'seller_id': 'id'}, 'columns': ['id', 'name', 'link', 'is_best_store']
+        },
+        'promotions': {
+            'staging': 'stg_promotions', 'key': {'promotion_id': 'id'}, 'columns': [
+                'id', 'name', 'type', 'price_treatment', 'coupon_type', 'is_global', 'promo_begin', 'promo_end'
+            ]
+        },
+        'payments': {'staging': 'stg_payments', 'key': {'payment_id': 'id'}, 'columns': ['id', 'name', 'type']},
+        'customers': {
+            'staging': 'stg_customers', 'key': {'customer_id': 'id'},
+            'columns': ['id', 'first_name', 'last_name', 'email']
+        },
+        'products': {
+            'staging': 'stg_products', 'key': {'product_id': 'id'}, 'columns': [
+                'id', 'name', 'price', 'original_price', 'rating_average', 'review_count', 'sold_count', 'category_id',
+                'seller_id', 'brand_id', 'promotion_id'
+            ]
+        },
+        'inventories': {'staging': 'stg_inventories', 'key': {'product_id': 'id'}, 'columns': ['id', 'quantity']},
+        'orders': {
+            'staging': 'stg_orders', 'key': {'order_id': 'id'}, 'columns': ['id', 'customer_id', 'payment_id']
+        },
+        'orderdetails': {
+            'staging': 'stg_order_details', 'key': {'order_id': 'id', 'product_id': 'product_id'},
+            'columns': ['id', 'product_id', 'quantity', 'price', 'promotion_id']
+        },
+    }) }}
+{% endmacro %}
+
+{# The identity of all rules together: another one where any of them was changed. #}
+{% macro rules() -%}
+    {%- set texts = [] -%}
+    {%- for table in staged_tables() -%} {%- do texts.append(fault(table)) -%} {%- endfor -%}
+    {{ return(local_md5(texts | join)) }}
+{%- endmacro %}
+
+{# A select of the window's raw rows with a fault, as ops.quarantine shows them. #}
+{% macro faulty_rows() -%}
+    {%- for table, found in staged_tables().items() %}
     {{ 'union all' if not loop.first }}
     select
+        md5(concat_ws('|', '{{ table }}', row_content)) as quarantine_id,
         '{{ table }}' as table_name,
-        {{ "concat_ws(',', id, product_id)" if table == 'orderdetails' else 'cast(id as varchar)' }} as row_key,
-        updated_at,
-        extracted_at,
-        {{ fault(table) }} as reason,
-        cast(to_json(struct_pack(
-            {%- for column in columns + ['created_at', 'updated_at', 'deleted_at'] %}
-            {{ column }} := {{ column }} {{- ',' if not loop.last }}
+        *
+    from (
+        select
+            nullif(concat_ws(',', {{ found.key.values() | join(', ') }}), '') as row_key,
+            updated_at,
+            extracted_at,
+            {{ fault(table) }} as reason,
+            cast(to_json(struct_pack(
+                {%- for column in found.columns + ['created_at', 'updated_at', 'deleted_at'] %}
+                {{ column }} := {{ column }} {{- ',' if not loop.last }}
+                {%- endfor %}
+            )) as varchar) as row_content
+        from {{ raw_rows(table) }} and ({{ fault(table) }}) is not null
+    )
+    {%- endfor %}
+{%- endmacro %}
+
+{#
+  A select of when the open rows of `quarantined` were mended: a good version of the same key that is not older and was read
+  from the source later. A row without a key is never found again.
+#}
+{% macro mended_rows(quarantined) -%}
+    {%- for table, found in staged_tables().items() %}
+    {{ 'union all' if not loop.first }}
+    select
+        quarantine_id,
+        min(versions.extracted_at) as mended_at
+    from {{ quarantined }} as quarantined
+    inner join {{ ref(found.staging) }} as versions
+        on
+            {%- for name, column in found.key.items() %}
+            versions.{{ name }} = cast(quarantined.row_content ->> '{{ column }}' as bigint) and
             {%- endfor %}
-        )) as varchar) as row_content
-    from {{ raw_rows(table) }} and ({{ fault(table) }}) is not null
+            versions.updated_at >= quarantined.updated_at
+            and versions.extracted_at > quarantined.extracted_at
+    where quarantined.table_name = '{{ table }}' and quarantined.resolved_at is null
+    group by quarantine_id
     {%- endfor %}
 {%- endmacro %}

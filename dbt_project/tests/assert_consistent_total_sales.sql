@@ -6,7 +6,7 @@ with orders as (
         id,
         deleted_at
     from {{ source('raw', 'orders') }}
-    where ({{ fault('orders') }}) is null and snapshot_id <= {{ built_until() }}
+    where ({{ fault('orders') }}) is null and snapshot_id <= {{ build_window().to }}
     qualify row_number() over (
         partition by id
         order by
@@ -23,7 +23,7 @@ details as (
         price,
         deleted_at
     from {{ source('raw', 'orderdetails') }}
-    where ({{ fault('orderdetails') }}) is null and snapshot_id <= {{ built_until() }}
+    where ({{ fault('orderdetails') }}) is null and snapshot_id <= {{ build_window().to }}
     qualify row_number() over (
         partition by id, product_id
         order by

@@ -1,10 +1,11 @@
-"""What every asset of the graph has in common: owner, schema, and how a failure is told.
+"""What every asset of the graph has in common: owner, schema, freshness, and how a failure is told.
 
 Here: the few lines that each stage would repeat. Not here: any asset.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 
 import dagster as dg
 
@@ -12,6 +13,8 @@ from rainbow_assets.errors import RainbowError, TransientError
 
 OWNERS = ["team:data-engineering"]
 RETRIES = 3
+# Made anew between 00:00 and 03:00 UTC, or late. It looks at any partition: `volume.Volumes` looks at the newest.
+FRESH = dg.FreshnessPolicy.cron(deadline_cron="0 3 * * *", lower_bound_delta=timedelta(hours=3), timezone="UTC")
 
 
 def table_schema(columns: Mapping[str, str]) -> dg.TableSchema:
@@ -19,8 +22,22 @@ def table_schema(columns: Mapping[str, str]) -> dg.TableSchema:
     return dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns.items()])
 
 
+def check_spec(asset: dg.AssetKey, name: str, description: str, blocking: bool = False) -> dg.AssetCheckSpec:
+    """A check of `asset`; its section in docs/data-quality.md has its name."""
+    return dg.AssetCheckSpec(
+        name, asset=asset, blocking=blocking, description=description, metadata=dict(what_to_do(name))
+    )
+
+
+def what_to_do(check: str) -> dict[str, str]:
+    """The metadata that leads from a check's result to what its failure asks for."""
+    return {"what_to_do": f"docs/data-quality.md#{check}"}
+
+
 @contextmanager
-def told_failures(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> Iterator[None]:
+def told_failures(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
+) -> Iterator[None]:
     """Retry what is transient, with growing pauses; fail at once, in one line, on what is not."""
     try:
         yield

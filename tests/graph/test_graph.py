@@ -1,5 +1,7 @@
 """The promises of the graph: what it holds, and that nothing in it is anonymous or unguarded."""
 
+import ast
+
 import dagster as dg
 import pytest
 import yaml
@@ -7,9 +9,10 @@ import yaml
 from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation.signs import PARTITIONED
 from rainbow_assets.defs.partitions import DAILY, daily_partitions
-from rainbow_assets.defs.transform.project import DBT_DIR
+from rainbow_assets.defs.transform.project import DBT_DIR, dbt_tests
 from rainbow_assets.pipeline.publish_tables import SERVED
-from rainbow_assets.settings import Settings
+from rainbow_assets.pipeline.quality import STAGED
+from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.tables import TABLES
 
 GRAPH = defs.resolve_asset_graph()
@@ -74,6 +77,25 @@ def test_every_asset_has_a_layer_an_owner_kinds_a_description_and_a_check(key):
     assert GRAPH.get_check_keys_for_assets({key}), "no check guards it"
 
 
+@pytest.mark.parametrize("key", MADE, ids=lambda key: key.to_user_string())
+def test_every_asset_should_be_fresh_by_three_every_night(key):
+    policy = GRAPH.get(key).freshness_policy
+    assert isinstance(policy, dg.FreshnessPolicy)
+    assert policy.deadline_cron == "0 3 * * *"
+
+
+def test_every_check_has_a_section_that_says_what_to_do():
+    headings = {
+        line.strip("# `")
+        for line in (PROJECT_DIR / "docs" / "data-quality.md").read_text().splitlines()
+        if "##" in line
+    }
+    own = {key.name for key in GRAPH.asset_check_keys if GRAPH.get_check_spec(key).metadata.get("what_to_do")}
+    tests = {test.section for test in dbt_tests().values()}
+    assert len(own | tests) > 20
+    assert own | tests <= headings
+
+
 def test_lineage_runs_in_one_direction():
     order = {layer: place for place, layer in enumerate(LAYERS)} | {"ops": LAYERS.index("staging")}
     for key in MADE:
@@ -122,3 +144,17 @@ def test_partitions_reach_from_the_first_to_the_last_day_of_the_settings(monkeyp
 def test_the_registry_and_the_dbt_sources_agree():
     sources = yaml.safe_load((DBT_DIR / "models" / "sources.yml").read_text())["sources"]
     assert {table["name"] for source in sources for table in source["tables"]} == set(TABLES)
+
+
+def test_the_registry_and_the_rules_for_bad_and_doubtful_rows_agree():
+    text = (DBT_DIR / "macros" / "quality.sql").read_text()
+    staged = ast.literal_eval(text.split("macro staged_tables() %}")[1].split("return(")[1].split(") }}")[0])
+    assert {name: tuple(found["columns"]) for name, found in staged.items()} == {
+        name: tuple(table.own_columns) for name, table in TABLES.items()
+    }
+    assert {name: tuple(found["key"].values()) for name, found in staged.items()} == {
+        name: table.key for name, table in TABLES.items()
+    }
+    assert {found["staging"]: tuple(found["key"]) for found in staged.values()} == {
+        name: rules.key for name, rules in STAGED.items()
+    }

@@ -38,6 +38,7 @@ class Lakehouse:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.folder = folder
+        self.project = PROJECT_DIR / "dbt_project"
         self.raw: dict[str, list[Row]] = {name: [] for name in TABLES}
         with ducklake.connect(settings) as lake:
             lake.execute("CREATE SCHEMA IF NOT EXISTS lake.raw")
@@ -75,7 +76,7 @@ class Lakehouse:
     def dbt(self, *arguments: str) -> bool:
         """Run dbt in this process; whether it succeeded."""
         DuckDBConnectionManager.close_all_connections()  # the settings may name another lake than last time
-        places = ["--project-dir", str(PROJECT_DIR / "dbt_project"), "--profiles-dir", str(PROJECT_DIR / "dbt_project")]
+        places = ["--project-dir", str(self.project), "--profiles-dir", str(self.project)]
         places += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
         result = dbtRunner().invoke([*arguments, *places, "--quiet"])
         DuckDBConnectionManager.close_all_connections()

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from rainbow_assets.defs.conventions import OWNERS, table_schema, told_failures
+from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_failures, what_to_do
+from rainbow_assets.defs.landing.checks import WHOLE, check_results, check_specs
 from rainbow_assets.defs.partitions import DAILY, days_of
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import drift, landing, reconcile
+from rainbow_assets.pipeline import arrival, drift, landing, reconcile
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.register import LINEAGE, known_columns
-from rainbow_assets.systems import postgres
+from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES, SourceTable
-
-WHOLE = "written_files_are_whole"
 
 
 def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
@@ -30,14 +29,8 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
         partitions_def=DAILY,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=f"landing_{table.name}",
-        check_specs=[
-            dg.AssetCheckSpec(
-                WHOLE,
-                asset=["landing", table.name],
-                blocking=True,
-                description="Every new file, read back from the object store, has the rows that were written.",
-            )
-        ],
+        check_specs=check_specs(table),
+        freshness_policy=FRESH,
     )
     def run(
         context: dg.AssetExecutionContext, lake: Lake
@@ -54,8 +47,10 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
             landed = landing.files(lake.s3, bucket, table.name, days)
             done = extract(connection, source, table, columns.all, days, landed, bucket, context.run.run_id)
             broken = reconcile.broken_files(connection, done.files)
-        if columns.added:
-            context.log.warning("%s has new columns, taken along: %s.", table.name, ", ".join(columns.added))
+            with ducklake.transaction(connection):  # for its failures
+                delay = arrival.delay(connection, table, done.files, days, settings)
+                late = arrival.late(connection, table, landed, done.files)
+            ahead = arrival.ahead(source, table, settings)
         yield dg.MaterializeResult(
             metadata={
                 "dagster/uri": f"s3://{bucket}/{landing.PREFIX}/{table.name}/",
@@ -79,8 +74,10 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
                 "rows_written": done.rows_written,
                 "data_min_date": str(min(file.day for file in done.files)) if done.files else None,
                 "data_max_date": str(max(file.day for file in done.files)) if done.files else None,
+                **what_to_do(WHOLE),
             },
         )
+        yield from check_results(table, columns, delay, late, ahead)
 
     return run
 

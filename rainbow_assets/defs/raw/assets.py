@@ -1,14 +1,20 @@
-"""landing -> raw: an asset a table, and the two blocking checks that guard it."""
+"""landing -> raw: an asset a table, and the checks that guard it."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
-from rainbow_assets.defs.conventions import OWNERS, table_schema, told_failures
+from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_failures
 from rainbow_assets.defs.partitions import DAILY, days_of
-from rainbow_assets.defs.raw.checks import agreement_result, check_specs, completeness_result
+from rainbow_assets.defs.raw.checks import (
+    DAILY_TABLES,
+    agreement_result,
+    check_specs,
+    completeness_result,
+    volume_results,
+)
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import landing, reconcile, register
+from rainbow_assets.pipeline import landing, reconcile, register, volume
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES, SourceTable
 
@@ -28,6 +34,7 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=f"raw_{table.name}",
         check_specs=check_specs(table),
+        freshness_policy=FRESH,
     )
     def run(
         context: dg.AssetExecutionContext, lake: Lake
@@ -45,6 +52,9 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
             columns = register.known_columns(connection, table)
             complete = reconcile.source_in_raw(connection, source, table, list(columns), days)
             agreement = reconcile.catalogs_agree(connection, lake.iceberg, table, landed, days)
+            with ducklake.transaction(connection):  # for its failures
+                daily = table.name in DAILY_TABLES
+                volumes = volume.volumes(connection, table.name, days, settings) if daily else None
         yield dg.MaterializeResult(
             metadata={
                 "dagster/table_name": f"{ducklake.LAKE}.{register.SCHEMA}.{table.name}",
@@ -61,6 +71,8 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
         )
         yield completeness_result(complete, days)
         yield agreement_result(agreement, days)
+        if volumes:
+            yield from volume_results(volumes)
 
     return run
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from rainbow_assets.defs.conventions import OWNERS, told_failures
+from rainbow_assets.defs.conventions import FRESH, OWNERS, check_spec, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.pipeline.publish import publish
 from rainbow_assets.pipeline.publish_compare import compare
@@ -28,17 +28,18 @@ def _key(name: str) -> dg.AssetKey:
             group_name="serving",
             kinds={"clickhouse"},
             owners=OWNERS,
+            freshness_policy=FRESH,
             description=f"`lake.{item.schema}.{item.name}` in ClickHouse, as the view `{item.view}`. "
             "The whole set changes at once: a reader never sees tables of two publications.",
         )
         for item in SERVED
     ],
     check_specs=[
-        dg.AssetCheckSpec(
+        check_spec(
+            _key(item.name),
             EQUALS,
-            asset=_key(item.name),
+            "ClickHouse shows what the lake holds: marts row for row, the star by counts and exact sums.",
             blocking=True,
-            description="ClickHouse shows what the lake holds: marts row for row, the star by counts and exact sums.",
         )
         for item in SERVED
     ],
@@ -81,4 +82,5 @@ def serving(
             check_name=EQUALS,
             passed=found is None,
             description=str(found) if found else None,
+            metadata=dict(what_to_do(EQUALS)),
         )

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DbtCliInvocation, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
-from rainbow_assets.defs.conventions import table_schema, told_failures
+from rainbow_assets.defs.conventions import table_schema, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.defs.transform.project import LayerTranslator, dbt_cli, manifest
+from rainbow_assets.defs.transform.project import LayerTranslator, dbt_cli, dbt_tests, manifest
 from rainbow_assets.errors import DataError, TransientError
 from rainbow_assets.systems import ducklake
 
@@ -24,6 +25,7 @@ BUILD = ["build", "--exclude-resource-type", "unit_test"]
 ERRORS = "Errors parsed from dbt logs:"  # what follows is dbt's own text
 # DuckDB's words for a catalog or an object store that is away or busy.
 PASSING = ("Failed to commit DuckLake transaction", "IO Error", "HTTP Error", "nable to connect", "does not answer")
+SAMPLE = 5
 
 
 @dbt_assets(
@@ -38,7 +40,12 @@ def dbt_models(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
     with told_failures(context), tempfile.TemporaryDirectory(prefix="rainbow-dbt-") as target:
         build = dbt_cli().cli(BUILD, context=context, target_path=Path(target))
         for event in _stream(build):
-            yield _described(event, context, lake) if isinstance(event, dg.Output) else event
+            if isinstance(event, dg.Output):
+                yield _described(event, context, lake)
+            elif isinstance(event, dg.AssetCheckResult):
+                yield _explained(event, Path(target), lake)
+            else:
+                yield event
 
 
 def _stream(build: DbtCliInvocation) -> Iterator[Any]:
@@ -69,3 +76,31 @@ def _described(output: dg.Output[Any], context: dg.AssetExecutionContext, lake: 
             "dagster/row_count": ducklake.row_count(lake.connection, schema, table),
         }
     )
+
+
+def _explained(result: dg.AssetCheckResult, target: Path, lake: Lake) -> dg.AssetCheckResult:
+    """Add to what dbt tells of a test where to read on, and, where it failed, some of the rows that it found."""
+    test = dbt_tests()[str(result.metadata["unique_id"].value)]
+    metadata: dict[str, Any] = {**result.metadata, **what_to_do(test.section)}
+    if not result.passed:
+        metadata["sample"] = dg.MetadataValue.json(_failing_rows(target, test.file, lake.connection))
+    return dg.AssetCheckResult(
+        asset_key=result.asset_key,
+        check_name=result.check_name,
+        passed=result.passed,
+        severity=result.severity,
+        description=result.description,
+        metadata=metadata,
+    )
+
+
+def _failing_rows(target: Path, file: str, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Ask the test's compiled SQL once more; a test that could not run has no rows."""
+    compiled = next((target / "compiled").rglob(file), None)
+    if compiled is None:
+        return []
+    try:
+        rows = connection.execute(f"SELECT t::VARCHAR FROM ({compiled.read_text()}) AS t LIMIT {SAMPLE}").fetchall()
+    except duckdb.Error as error:
+        return [ducklake.one_line(error)]
+    return [text for (text,) in rows]

@@ -3,10 +3,12 @@
 Here: names. Not here: SQL (`dbt_project/`).
 """
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
 from packaging.version import Version
 
-from rainbow_assets.defs.conventions import OWNERS
+from rainbow_assets.defs.conventions import FRESH, OWNERS
 from rainbow_assets.settings import PROJECT_DIR
 
 DBT_DIR = PROJECT_DIR / "dbt_project"
@@ -34,6 +36,7 @@ class LayerTranslator(DagsterDbtTranslator):
             key=dg.AssetKey([props["schema"], props["name"]]),
             group_name=props["schema"],
             owners=OWNERS,
+            freshness_policy=FRESH,
             kinds={"dbt", "ducklake"},
         )
 
@@ -67,6 +70,25 @@ def manifest() -> Path:
             for name in ("partial_parse.msgpack", file.name):  # what dbt has parsed, the next dbt need not
                 (Path(aside) / name).replace(target / name)
     return file
+
+
+@dataclass(frozen=True)
+class DbtTest:
+    """A data test: `section`, the generic test's or its own name; `file`, the name of its compiled SQL."""
+
+    section: str
+    file: str
+
+
+@cache
+def dbt_tests() -> dict[str, DbtTest]:
+    """The project's data tests by their unique id."""
+    nodes = json.loads(manifest().read_text())["nodes"]
+    return {
+        unique_id: DbtTest((node.get("test_metadata") or node)["name"], Path(node["path"]).name)
+        for unique_id, node in nodes.items()
+        if node["resource_type"] == "test"
+    }
 
 
 def _sources() -> Iterator[Path]:

@@ -1,0 +1,81 @@
+"""The checks of landing. They run in the step that they guard, as they look at just what it read and wrote."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from rainbow_assets.defs.conventions import check_spec, what_to_do
+from rainbow_assets.pipeline.arrival import Ahead, Delay, Late
+from rainbow_assets.pipeline.drift import Columns
+from rainbow_assets.tables import SourceTable
+
+WHOLE = "written_files_are_whole"
+KNOWN = "columns_are_known"
+IN_TIME = "rows_arrive_in_time"
+NOT_LATE = "no_rows_come_late"
+NOT_AHEAD = "no_rows_lie_ahead"
+
+
+def check_specs(table: SourceTable) -> list[dg.AssetCheckSpec]:
+    """What is checked of `landing/<table>`."""
+    key = dg.AssetKey(["landing", table.name])
+    return [
+        check_spec(
+            key,
+            WHOLE,
+            "Every new file, read back from the object store, has the rows that were written.",
+            blocking=True,
+        ),
+        check_spec(key, KNOWN, "The source has no column that the registry does not know; new ones are taken along."),
+        check_spec(key, IN_TIME, "Half of the new rows of a day were read within 48 hours of their `updated_at`."),
+        check_spec(key, NOT_LATE, "No row came for a day that had been loaded before."),
+        check_spec(key, NOT_AHEAD, "No row's `updated_at` lies in the future, where no partition will take it."),
+    ]
+
+
+def check_results(
+    table: SourceTable, columns: Columns, delay: Delay, late: Late, ahead: Ahead
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of all but the first; each a warning."""
+    unknown = {name: kind for name, kind in columns.all.items() if name not in table.columns}
+    yield dg.AssetCheckResult(
+        check_name=KNOWN,
+        passed=not unknown,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Unknown: {', '.join(unknown)}." if unknown else None,
+        metadata={"unknown_columns": unknown, "new_in_this_run": list(columns.added), **what_to_do(KNOWN)},
+    )
+    yield dg.AssetCheckResult(
+        check_name=IN_TIME,
+        passed=delay.passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=None if delay.passed else f"Half of the rows took more than {delay.median}.",
+        metadata={
+            "rows": delay.rows,
+            "median_hours": round(delay.median.total_seconds() / 3600, 2),
+            "longest_hours": round(delay.longest.total_seconds() / 3600, 2),
+            "judged": delay.judged,
+            "sample": delay.sample,
+            **what_to_do(IN_TIME),
+        },
+    )
+    yield dg.AssetCheckResult(
+        check_name=NOT_LATE,
+        passed=not late.by_day,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{late.rows} rows of {len(late.by_day)} past days." if late.by_day else None,
+        metadata={
+            "rows": late.rows,
+            "days": len(late.by_day),
+            "rows_by_day": {str(day): rows for day, rows in late.by_day.items()},
+            "sample": late.sample,
+            **what_to_do(NOT_LATE),
+        },
+    )
+    yield dg.AssetCheckResult(
+        check_name=NOT_AHEAD,
+        passed=ahead.rows == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{ahead.rows} rows lie behind {ahead.after:%Y-%m-%d %H:%M}." if ahead.rows else None,
+        metadata={"rows": ahead.rows, "after": str(ahead.after), "sample": ahead.sample, **what_to_do(NOT_AHEAD)},
+    )

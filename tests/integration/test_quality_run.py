@@ -1,0 +1,80 @@
+"""The checks of a whole run, as Dagster records them: silent on a clean shop, told with samples on a bad day."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from rainbow_assets.systems import ducklake, postgres
+from tests.integration.test_batch import rainbow
+
+pytestmark = pytest.mark.integration
+
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+FIRST, BAD = YESTERDAY - timedelta(days=4), YESTERDAY - timedelta(days=3)
+
+
+def evaluations() -> list[dg.AssetCheckEvaluation]:
+    """What the newest run says of its checks."""
+    with dg.DagsterInstance.get() as instance:
+        [run] = instance.get_runs(limit=1)
+        entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    return [entry.dagster_event.asset_check_evaluation_data for entry in entries]
+
+
+def failed(found: list[dg.AssetCheckEvaluation]) -> dict[str, list[str]]:
+    """The names of the failed checks, each with its assets."""
+    names: dict[str, list[str]] = {}
+    for check in found:
+        if not check.passed:
+            names.setdefault(check.check_name, []).append(check.asset_key.to_user_string())
+    return {name: sorted(assets) for name, assets in names.items()}
+
+
+def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_settings):
+    rainbow("seed", "--days", "5", "--orders-per-day", "60")
+    done = rainbow("run", "--from", str(FIRST), "--to", str(YESTERDAY))
+    assert "Warning" not in done.stderr
+    clean = evaluations()
+    assert failed(clean) == {}
+    assert all(check.metadata["what_to_do"].value.startswith("docs/data-quality.md#") for check in clean)
+
+    with postgres.connect(fresh_settings.secret("source_url"), "test") as source:
+        for statement in (
+            "ALTER TABLE brands ADD COLUMN country text",
+            f"INSERT INTO orders (id, customer_id, created_at, updated_at) VALUES (900001, 900002, '{BAD}', '{BAD}')",
+            "INSERT INTO promotions (id, name, coupon_type, price_treatment, created_at, updated_at) "
+            f"VALUES (900, 'gift', 'Percentage', -5, '{BAD}', '{BAD}')",
+            f"INSERT INTO orderdetails VALUES (900001, 1, 1, 5, 900, '{BAD}', '{BAD}')",
+            f"INSERT INTO orderdetails VALUES (900001, 2, -1, 5, NULL, '{BAD}', '{BAD}')",
+            "UPDATE customers SET updated_at = 'infinity' WHERE id = 1",
+        ):
+            source.execute(statement)
+    done = rainbow("run", str(BAD))
+    found = evaluations()
+    late = ["landing/orderdetails", "landing/orders"]
+    assert {name: assets for name, assets in failed(found).items() if name != "no_rows_come_late"} == {
+        "columns_are_known": ["landing/brands"],
+        "discounts_are_not_clamped": ["warehouse/fact_sales"],
+        "no_rows_are_open": ["ops/quarantine"],
+        "no_rows_lie_ahead": ["landing/customers"],
+        "parents_exist": ["staging/stg_orders"],
+        "rows_arrive_in_time": [*late, "landing/promotions"],
+        "values_are_plausible": ["staging/stg_promotions"],
+        "values_are_present": ["staging/stg_orders"],
+    }
+    assert set(failed(found)["no_rows_come_late"]) >= set(late)
+    for check in found:
+        if not check.passed:
+            assert check.severity == dg.AssetCheckSeverity.WARN
+            assert check.description
+            assert check.metadata.get("sample", check.metadata.get("unknown_columns")).value, check.check_name
+    assert "Warning: staging/stg_orders: parents_exist customer_id is in no row of customers: 1" in done.stderr
+
+    with ducklake.connect(fresh_settings) as lake:
+        lake.execute("DELETE FROM lake.warehouse.fact_sales WHERE order_transaction = 900001")
+    done = rainbow("run", str(BAD), code=1)
+    assert "assert_consistent_total_sales" in done.stderr
+    [check] = [check for check in evaluations() if check.check_name == "assert_consistent_total_sales"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "'expected_details':" in check.metadata["sample"].value[0]
