@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from rainbow_assets.cli import batch, past, query, shop, stack
+from rainbow_assets.cli import batch, care, past, query, shop, stack
 from rainbow_assets.cli.redact import redact
 from rainbow_assets.errors import RainbowError
 
@@ -39,6 +39,8 @@ app.command(rich_help_panel=LAKEHOUSE)(query.sql)
 app.command(rich_help_panel=LAKEHOUSE)(past.history)
 app.command(rich_help_panel=LAKEHOUSE)(past.version)
 app.command(rich_help_panel=LAKEHOUSE)(batch.ui)
+CARE = "Care"
+app.command(rich_help_panel=CARE)(care.fsck)
 SHOP = "The shop"
 app.command(rich_help_panel=SHOP)(shop.seed)
 app.command(rich_help_panel=SHOP)(shop.simulate)

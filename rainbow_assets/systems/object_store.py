@@ -17,6 +17,7 @@ from rainbow_assets.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 
 def client(settings: Settings) -> "S3Client":
@@ -51,8 +52,8 @@ def duckdb_endpoint(endpoint: str | None) -> tuple[str | None, bool]:
     return url.netloc, url.scheme == "https"
 
 
-def keys(client: "S3Client", bucket: str, prefix: str, start: str = "") -> Iterator[str]:
-    """Object names below `prefix`, in byte order, from `start` on; pages are fetched as they are needed.
+def objects(client: "S3Client", bucket: str, prefix: str, start: str = "") -> Iterator["ObjectTypeDef"]:
+    """The objects below `prefix` by name, in byte order, from `start` on; pages are fetched as they are needed.
 
     Raises:
         TransientError: the store does not answer.
@@ -61,8 +62,12 @@ def keys(client: "S3Client", bucket: str, prefix: str, start: str = "") -> Itera
     with s3_errors(bucket):
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=start)
         for page in pages:
-            for entry in page.get("Contents", []):
-                yield entry["Key"]
+            yield from page.get("Contents", [])
+
+
+def keys(client: "S3Client", bucket: str, prefix: str, start: str = "") -> Iterator[str]:
+    """Their names alone. Raises as `objects`."""
+    return (entry["Key"] for entry in objects(client, bucket, prefix, start))
 
 
 @contextmanager

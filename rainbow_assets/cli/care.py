@@ -1,0 +1,42 @@
+"""The verbs that look after the lakehouse: fsck."""
+
+import time
+from typing import Annotated
+
+import typer
+
+
+def fsck(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended without loss.")] = False,
+    forget_missing: Annotated[
+        bool, typer.Option("--forget-missing", help="With --repair: give up files that are not in the store.")
+    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Open no file: names, sizes and counts only.")] = False,
+) -> None:
+    """Compare the landing files in the object store with Iceberg and DuckLake. Exit 1 while anything is wrong.
+
+    Every file is read, and its rows, dates and checksum are compared with what was written.
+    """
+    from rainbow_assets.console import progress
+    from rainbow_assets.pipeline import fsck as work
+    from rainbow_assets.settings import Settings
+
+    if forget_missing and not repair:
+        raise typer.BadParameter("--forget-missing goes with --repair")
+    if quick and repair:
+        raise typer.BadParameter("--repair reads every file: leave --quick out")
+    began = time.monotonic()
+    with progress("fsck") as reporter:
+        result = work.fsck(Settings.load(), reporter.say, repair=repair, forget_missing=forget_missing, quick=quick)
+    for finding in result.mended:
+        typer.echo(f"{typer.style('✓', fg='green')} {finding.kind}, mended: {finding.where}: {finding.what}.")
+    for finding in result.left:
+        remedy = f"Repair {finding.remedy}" if finding.is_mendable else finding.remedy.capitalize()
+        typer.echo(f"{typer.style('✗', fg='red')} {finding.kind}: {finding.where}: {finding.what}. {remedy}")
+    unverified = f", {result.unverified:,} without a checksum of this DuckDB" if result.unverified else ""
+    outcome = (
+        f"{len(result.mended):,} mended, {len(result.left):,} left" if repair else f"{len(result.left):,} findings"
+    )
+    typer.echo(f"{result.files:,} landing files{unverified}: {outcome}, {time.monotonic() - began:.1f} s.")
+    if result.left:
+        raise typer.Exit(1)

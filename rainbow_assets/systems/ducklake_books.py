@@ -1,0 +1,71 @@
+"""DuckLake's books: what its catalog's tables record of data files, and their correction.
+
+Here: statements on the catalog's own PostgreSQL tables, each correction in one transaction. They take registrations out
+and never end them: DuckLake deletes the object of a file whose registration has ended. Not here: which are wrong
+(`pipeline/`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rainbow_assets.systems import postgres
+
+SETTING = "RAINBOW_CATALOG_URL"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One registration of a data file: its number, its path, and what the catalog believes of it."""
+
+    id: int
+    path: str
+    rows: int
+    size: int
+
+
+def registrations(url: str, schema: str, table: str) -> list[Registration]:
+    """Those of a lake table now, the oldest first: a path appears as often as it is registered."""
+    query = """
+        SELECT f.data_file_id, f.path, f.record_count - coalesce(sum(d.delete_count), 0)::bigint, f.file_size_bytes
+        FROM ducklake_data_file AS f
+        JOIN ducklake_table AS t USING (table_id)
+        JOIN ducklake_schema AS s USING (schema_id)
+        LEFT JOIN ducklake_delete_file AS d ON d.data_file_id = f.data_file_id AND d.end_snapshot IS NULL
+        WHERE s.schema_name = %s AND t.table_name = %s AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL
+            AND f.end_snapshot IS NULL
+        GROUP BY f.data_file_id, f.path, f.record_count, f.file_size_bytes
+        ORDER BY f.data_file_id"""
+    return [Registration(*row) for row in postgres.fetch(url, SETTING, query, [schema, table])]
+
+
+def deregister(url: str, ids: Sequence[int]) -> None:
+    """Take registrations out of the books, as if they had never been; their objects stay."""
+    with postgres.connect(url, SETTING) as connection:
+        connection.execute(
+            """UPDATE ducklake_table_stats AS stats SET record_count = stats.record_count - gone.rows,
+                file_size_bytes = stats.file_size_bytes - gone.bytes
+            FROM (SELECT table_id, sum(record_count) AS rows, sum(file_size_bytes) AS bytes FROM ducklake_data_file
+                WHERE data_file_id = ANY(%s) AND end_snapshot IS NULL GROUP BY table_id) AS gone
+            WHERE stats.table_id = gone.table_id""",
+            [list(ids)],
+        )
+        for table in ("file_column_stats", "file_variant_stats", "file_partition_value", "data_file"):
+            connection.execute(f"DELETE FROM ducklake_{table} WHERE data_file_id = ANY(%s)", [list(ids)])
+
+
+def doomed(url: str, prefix: str) -> dict[int, str]:
+    """Files below `prefix` that DuckLake will delete: registrations that have ended, or are scheduled; id to path."""
+    query = """
+        SELECT data_file_id, path FROM ducklake_data_file WHERE end_snapshot IS NOT NULL AND starts_with(path, %s)
+        UNION SELECT data_file_id, path FROM ducklake_files_scheduled_for_deletion WHERE starts_with(path, %s)"""
+    return dict(postgres.fetch(url, SETTING, query, [prefix, prefix]))
+
+
+def spare(url: str, ids: Sequence[int]) -> None:
+    """Take doomed files out of the books, so that nothing deletes them; older snapshots no longer show their rows."""
+    ended = "SELECT data_file_id FROM ducklake_data_file WHERE data_file_id = ANY(%s) AND end_snapshot IS NOT NULL"
+    deregister(url, [number for (number,) in postgres.fetch(url, SETTING, ended, [list(ids)])])
+    with postgres.connect(url, SETTING) as connection:
+        connection.execute(
+            "DELETE FROM ducklake_files_scheduled_for_deletion WHERE data_file_id = ANY(%s)", [list(ids)]
+        )
