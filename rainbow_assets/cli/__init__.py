@@ -41,6 +41,7 @@ app.command(rich_help_panel=LAKEHOUSE)(past.version)
 app.command(rich_help_panel=LAKEHOUSE)(batch.ui)
 CARE = "Care"
 app.command(rich_help_panel=CARE)(care.fsck)
+app.command(rich_help_panel=CARE)(care.maintain)
 SHOP = "The shop"
 app.command(rich_help_panel=SHOP)(shop.seed)
 app.command(rich_help_panel=SHOP)(shop.simulate)

@@ -1,4 +1,4 @@
-"""The verbs that look after the lakehouse: fsck."""
+"""The verbs that look after the lakehouse: fsck, maintain."""
 
 import time
 from typing import Annotated
@@ -40,3 +40,29 @@ def fsck(
     typer.echo(f"{result.files:,} landing files{unverified}: {outcome}, {time.monotonic() - began:.1f} s.")
     if result.left:
         raise typer.Exit(1)
+
+
+def maintain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be done, and change nothing.")] = False,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(min=0, help="Days to keep snapshots and logs for.", show_default="RAINBOW_RETENTION_DAYS"),
+    ] = None,
+) -> None:
+    """Merge small files, expire old snapshots, delete what nothing refers to, and old logs. Landing files stay.
+
+    Safe beside a run. The job `maintenance_job` does the same every day.
+    """
+    from rainbow_assets.console import progress
+    from rainbow_assets.pipeline import maintain as work
+    from rainbow_assets.settings import Settings
+
+    began = time.monotonic()
+    with progress("maintain") as reporter:
+        steps = work.maintain(Settings.load(), reporter.say, keep_days=keep_days, dry_run=dry_run)
+    for step in steps:
+        typer.echo(f"{step.where}: {len(step.items):,} {step.what}")
+        for item in step.items if dry_run else ():
+            typer.echo(f"  {item}")
+    what = "would be done; nothing was changed" if dry_run else "done"
+    typer.echo(f"{len(steps):,} pieces of work {what}, {time.monotonic() - began:.1f} s.")

@@ -104,10 +104,12 @@ def judge(evidence: Evidence) -> Iterator[Finding]:
     yield from (finding(kind, what, RESTORE) for kind, what in damages)
     if lacking := [catalog for catalog, entries in evidence.catalogs.items() if not entries]:
         what = f"in the store, not in {' or '.join(lacking)}"
-        if damages or evidence.objection:
+        if content is None:
+            yield finding(Kind.orphaned, what, "left: it was not read. Leave --quick out.")
+        elif damages or evidence.objection:
             yield finding(Kind.orphaned, what, f"left: {evidence.objection or 'it is damaged, see there.'}")
         else:
-            yield finding(Kind.orphaned, what, "registers it there.", is_mendable=content is not None)
+            yield finding(Kind.orphaned, what, "registers it there.", is_mendable=True)
 
 
 def _damages(evidence: Evidence) -> Iterator[tuple[Kind, str]]:

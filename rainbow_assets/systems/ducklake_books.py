@@ -69,3 +69,34 @@ def spare(url: str, ids: Sequence[int]) -> None:
         connection.execute(
             "DELETE FROM ducklake_files_scheduled_for_deletion WHERE data_file_id = ANY(%s)", [list(ids)]
         )
+
+
+def small_files(url: str, schemas: Sequence[str], at_least: int) -> dict[tuple[str, str], list[str]]:
+    """Files that could be fewer: (schema, table) to paths, where a partition has `at_least` without deleted rows."""
+    query = """
+        WITH file AS (
+            SELECT s.schema_name, t.table_name, f.path, (
+                SELECT array_agg(partition_value ORDER BY partition_key_index) FROM ducklake_file_partition_value AS p
+                WHERE p.data_file_id = f.data_file_id) AS partition_values
+            FROM ducklake_data_file AS f
+            JOIN ducklake_table AS t USING (table_id)
+            JOIN ducklake_schema AS s USING (schema_id)
+            WHERE s.schema_name = ANY(%s) AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL
+                AND f.end_snapshot IS NULL AND f.file_size_bytes < 100000000 AND NOT EXISTS (
+                    SELECT FROM ducklake_delete_file AS d
+                    WHERE d.data_file_id = f.data_file_id AND d.end_snapshot IS NULL)),
+        many AS (
+            SELECT schema_name, table_name, array_agg(path) AS paths FROM file
+            GROUP BY schema_name, table_name, partition_values HAVING count(*) >= %s)
+        SELECT schema_name, table_name, array_agg(path ORDER BY path) FROM many, unnest(paths) AS path
+        GROUP BY schema_name, table_name ORDER BY schema_name, table_name"""
+    return {
+        (schema, table): paths
+        for schema, table, paths in postgres.fetch(url, SETTING, query, [list(schemas), at_least])
+    }
+
+
+def data_path(url: str) -> str:
+    """Where DuckLake writes, and removes what it does not know."""
+    query = "SELECT value FROM ducklake_metadata WHERE key = 'data_path' AND scope IS NULL"
+    return str(postgres.fetch(url, SETTING, query)[0][0])

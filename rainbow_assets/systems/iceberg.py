@@ -138,13 +138,20 @@ def newest_snapshot(catalog: SqlCatalog, namespace: str, names: Sequence[str]) -
     return max(found, default=None)
 
 
-def data_files(catalog: SqlCatalog, namespace: str, name: str) -> list[DataFile]:
-    """Every data file of the table, once for each time that it is registered; [] where there is no such table."""
+def find_table(catalog: SqlCatalog, namespace: str, name: str) -> Table | None:
+    """The table, or None."""
     with _catalog_errors():
         try:
-            return [task.file for task in catalog.load_table((namespace, name)).scan().plan_files()]
+            return catalog.load_table((namespace, name))
         except NoSuchTableError:
-            return []
+            return None
+
+
+def data_files(catalog: SqlCatalog, namespace: str, name: str) -> list[DataFile]:
+    """Every data file of the table, once for each time that it is registered; [] where there is no such table."""
+    table = find_table(catalog, namespace, name)
+    with _catalog_errors():
+        return [task.file for task in table.scan().plan_files()] if table else []
 
 
 def deregister(table: Table, entries: Sequence[DataFile], keep: bool, run_id: str) -> None:
@@ -169,6 +176,32 @@ def deregister(table: Table, entries: Sequence[DataFile], keep: bool, run_id: st
         with transaction.update_snapshot(snapshot_properties=label | rest).fast_append() as addition:
             for entry in once if keep else ():
                 addition.append_data_file(entry)
+
+
+def old_snapshots(table: Table, before: datetime) -> list[int]:
+    """The snapshots from before that time, except for those that a branch or a tag stands on."""
+    limit, kept = before.timestamp() * 1000, {ref.snapshot_id for ref in table.metadata.refs.values()}
+    return [s.snapshot_id for s in table.metadata.snapshots if s.timestamp_ms < limit and s.snapshot_id not in kept]
+
+
+def expire(table: Table, snapshots: list[int]) -> None:
+    """Forget snapshots; no file is deleted."""
+    with _catalog_errors():
+        table.maintenance.expire_snapshots().by_ids(snapshots).commit()
+
+
+def metadata_files(table: Table, without: list[int]) -> set[str]:
+    """Every metadata file that the table needs: its own, those of its log, and its snapshots', but those `without`."""
+    metadata = table.metadata
+    snapshots = [snapshot for snapshot in metadata.snapshots if snapshot.snapshot_id not in without]
+    with _catalog_errors():
+        return {
+            table.metadata_location,
+            *(entry.metadata_file for entry in metadata.metadata_log),
+            *(snapshot.manifest_list for snapshot in snapshots),
+            *(manifest.manifest_path for snapshot in snapshots for manifest in snapshot.manifests(table.io)),
+            *(item.statistics_path for item in [*metadata.statistics, *metadata.partition_statistics]),
+        }
 
 
 def iceberg_type(kind: str) -> IcebergType:

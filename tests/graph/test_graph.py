@@ -96,6 +96,12 @@ def test_every_sensor_runs_from_the_start():
     assert set(sensors.values()) == {dg.DefaultSensorStatus.RUNNING}
 
 
+def test_maintenance_is_daily_after_the_run():
+    schedule = defs.resolve_schedule_def("daily_maintenance_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone or "UTC") == ("0 3 * * *", "UTC")
+    assert schedule.job_name == "maintenance_job"
+
+
 def test_landing_and_raw_are_daily_and_take_a_range_in_one_run():
     for key in MADE:
         node = GRAPH.get(key)
