@@ -88,14 +88,16 @@ def survey(systems: Systems, table: SourceTable, found: dict[LandingFile, int]) 
     registered = {uri: landing.parse(bucket, uri.removeprefix(f"s3://{bucket}/")) for uri in {*lake, *berg, *doomed}}
     own = {file for file in registered.values() if file and file.table == table.name}
     contents = _contents(systems, table, found) if systems.reads else {}
+    twins = _twins([file for uri in lake if (file := registered[uri]) in own], contents)
     evidence = [
         Evidence(
             file,
             found.get(file),
-            tuple(lake[file.uri]),
-            tuple(berg[file.uri]),
+            tuple(lake.get(file.uri, ())),
+            tuple(berg.get(file.uri, ())),
             contents.get(file),
             is_doomed=file.uri in doomed,
+            twin=twins.get(file, ""),
         )
         for file in sorted(own | set(found))
     ]
@@ -119,6 +121,22 @@ def _contents(
     for file, content in fsck_content.read(systems.connection, systems.s3, unread).items():
         systems.contents[file.uri, found[file]] = content
     return {file: systems.contents[file.uri, size] for file, size in found.items()}
+
+
+def _twins(files: list[LandingFile], contents: dict[LandingFile, Content | Unreadable]) -> dict[LandingFile, str]:
+    """The files that hold just the rows of an older one of their day, and its URI; `files`: the oldest first.
+
+    The rows' `extracted_at` counts, so that no two extractions are alike: one is a copy of the other.
+    """
+    first: dict[tuple[date, int, int], str] = {}
+    twins = {}
+    for file in files:
+        content = contents.get(file)
+        if isinstance(content, Content) and content.rows:
+            older = first.setdefault((file.day, content.rows, content.checksum), file.uri)
+            if older != file.uri:
+                twins[file] = older
+    return twins
 
 
 def _with_objections(systems: Systems, table: SourceTable, evidence: list[Evidence]) -> list[Evidence]:

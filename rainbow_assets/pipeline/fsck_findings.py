@@ -52,6 +52,7 @@ class Evidence:
 
     `size`: bytes in the store, None where it is not there. `ducklake`, `iceberg`: an entry for each registration.
     `content`: None where it was not read. `objection`: why an orphan must not be registered, for all that it is whole.
+    `twin`: the URI of an older registered file with just the same rows.
     """
 
     file: LandingFile
@@ -61,6 +62,7 @@ class Evidence:
     content: Content | Unreadable | None = None
     objection: str = ""
     is_doomed: bool = False
+    twin: str = ""
 
     @property
     def catalogs(self) -> dict[str, tuple[Entry, ...]]:
@@ -72,6 +74,11 @@ class Evidence:
         """In the store and in no catalog."""
         return self.size is not None and not self.ducklake and not self.iceberg
 
+    @property
+    def is_copy(self) -> bool:
+        """A sound file that holds nothing but what its twin holds."""
+        return bool(self.twin) and not list(_damages(self))
+
 
 RESTORE = "left: a landing file never changes; put the object back from a backup."
 FORGET = (
@@ -82,34 +89,46 @@ FORGET = (
 
 def judge(evidence: Evidence) -> Iterator[Finding]:
     """The findings of one file; none for a healthy one."""
-    file, content = evidence.file, evidence.content
+    file = evidence.file
+    for kind, what, remedy, is_mendable in (*_of_registrations(evidence), *_of_object(evidence)):
+        yield Finding(kind, file.table, file.uri, what, remedy, is_mendable)
 
-    def finding(kind: Kind, what: str, remedy: str, is_mendable: bool = False) -> Finding:
-        return Finding(kind, file.table, file.uri, what, remedy, is_mendable)
 
+def _of_registrations(evidence: Evidence) -> Iterator[tuple[Kind, str, str, bool]]:
+    """What is wrong with the catalogs' entries, as kind, what, remedy and whether a repair does it."""
     if evidence.is_doomed:
         what = "DuckLake will delete it at its next clean-up, as its registration has ended"
-        yield finding(Kind.endangered, what, "takes it off DuckLake's list of files to delete.", is_mendable=True)
+        yield Kind.endangered, what, "takes it off DuckLake's list of files to delete.", True
     for catalog, entries in evidence.catalogs.items():
         if len(entries) > 1:
             what = f"registered {len(entries)} times in {catalog}, which counts its rows as often"
-            yield finding(Kind.doubled, what, "takes the later registrations back.", is_mendable=True)
+            yield Kind.doubled, what, "takes the later registrations back.", True
+    if evidence.is_copy:
+        what = f"a copy of {evidence.twin}, and both are registered"
+        yield Kind.doubled, what, "takes its registrations back; the object stays.", True
+    holders = [catalog for catalog, entries in evidence.catalogs.items() if entries]
+    if evidence.size is None and holders:
+        rows = max(entry.rows for entries in evidence.catalogs.values() for entry in entries)
+        what = f"{rows:,} rows registered in {' and '.join(holders)}, and no such object"
+        yield Kind.missing, what, FORGET.format(day=evidence.file.day), False
+
+
+def _of_object(evidence: Evidence) -> Iterator[tuple[Kind, str, str, bool]]:
+    """What is wrong with an object of the store."""
     if evidence.size is None:
-        if holders := [catalog for catalog, entries in evidence.catalogs.items() if entries]:
-            rows = max(entry.rows for entries in evidence.catalogs.values() for entry in entries)
-            what = f"{rows:,} rows registered in {' and '.join(holders)}, and no such object"
-            yield finding(Kind.missing, what, FORGET.format(day=file.day))
         return
     damages = list(_damages(evidence))
-    yield from (finding(kind, what, RESTORE) for kind, what in damages)
-    if lacking := [catalog for catalog, entries in evidence.catalogs.items() if not entries]:
-        what = f"in the store, not in {' or '.join(lacking)}"
-        if content is None:
-            yield finding(Kind.orphaned, what, "left: it was not read. Leave --quick out.")
-        elif damages or evidence.objection:
-            yield finding(Kind.orphaned, what, f"left: {evidence.objection or 'it is damaged, see there.'}")
-        else:
-            yield finding(Kind.orphaned, what, "registers it there.", is_mendable=True)
+    yield from ((kind, what, RESTORE, False) for kind, what in damages)
+    lacking = [catalog for catalog, entries in evidence.catalogs.items() if not entries]
+    if not lacking or evidence.is_copy:
+        return
+    objection = evidence.objection
+    if damages:
+        objection = "it is damaged, see there."
+    elif evidence.content is None:
+        objection = "it was not read. Leave --quick out."
+    remedy = f"left: {objection}" if objection else "registers it there."
+    yield Kind.orphaned, f"in the store, not in {' or '.join(lacking)}", remedy, not objection
 
 
 def _damages(evidence: Evidence) -> Iterator[tuple[Kind, str]]:

@@ -27,7 +27,8 @@ def mend(systems: Systems, table: SourceTable, look: Survey, forget_missing: boo
     if doomed:
         ducklake_books.spare(url, list(doomed))
     missing = {finding.where for finding in look.findings if finding.kind is Kind.missing}
-    forgotten = missing if forget_missing and not look.is_gone else set()
+    copies = {item.file.uri for item in look.evidence if item.is_copy}
+    forgotten = copies | (missing if forget_missing and not look.is_gone else set())
     _deregister_ducklake(url, table, forgotten)
     _deregister_iceberg(systems, table, forgotten)
     orphans = {finding.where for finding in look.findings if finding.kind is Kind.orphaned and finding.is_mendable}

@@ -249,6 +249,20 @@ def test_double_registrations_are_taken_back(shop: Shop) -> None:
     assert shop.objects() == objects
 
 
+def test_a_registered_copy_is_taken_back_and_its_object_stays(shop: Shop) -> None:
+    file = shop.files()[0]
+    copy = shop.copy(file, new_key(DETAILS.name, file.day, "0"))
+    shop.register()  # as the next run of that day would
+    objects = shop.objects()
+    assert not shop.is_whole()
+    assert shop.found() == {("doubled", copy)}
+    result = shop.check(repair=True)
+    assert [(item.kind, item.where) for item in result.mended] == [(Kind.doubled, copy)]
+    assert [(item.kind, item.where) for item in result.left] == [(Kind.orphaned, copy)]
+    assert shop.is_whole()
+    assert shop.objects() == objects
+
+
 def test_files_that_ducklake_would_delete_are_spared(shop: Shop) -> None:
     shop.lake.execute(f"DELETE FROM lake.raw.orderdetails WHERE change_date = '{DAYS.first}'")
     file, other, _ = shop.files()

@@ -46,6 +46,9 @@ def test_a_healthy_file_has_no_findings():
         ({"content": replace(CONTENT, written_checksum=None, written_rows=None)}, []),
         ({"content": replace(CONTENT, last=date(2026, 3, 2))}, [(Kind.misdated, False)]),
         ({"content": Unreadable("why")}, [(Kind.broken, False)]),
+        ({"twin": "s3://rainbow/older"}, [(Kind.doubled, True)]),
+        ({"twin": "s3://rainbow/older", "iceberg": ()}, [(Kind.doubled, True)]),
+        ({"twin": "s3://rainbow/older", "size": 501}, [(Kind.altered, False)]),
         ({"is_doomed": True}, [(Kind.endangered, True)]),
         (
             {"iceberg": (), "content": replace(CONTENT, checksum=78)},
