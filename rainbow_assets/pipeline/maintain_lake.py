@@ -14,33 +14,50 @@ from rainbow_assets.pipeline.maintain_plan import GRACE, Plan, Step
 from rainbow_assets.systems import ducklake, ducklake_books, postgres
 from rainbow_assets.systems.ducklake import LAKE, literal
 
-SCHEMAS = ("staging", "warehouse", "marts", "ops")
+BUILT = ("staging", "warehouse", "marts")
+SCHEMAS = (*BUILT, "ops")
 # A merge makes the next publication compare the whole table: it has to be worth it.
 MANY = 10
 
 
 def maintain_lake(plan: Plan) -> Iterator[Step]:
-    """Merge, expire, clean up; as `maintain.maintain`."""
+    """Rewrite, merge, expire, clean up; as `maintain.maintain`."""
     settings = plan.settings
     url, setting = settings.secret("catalog_url"), ducklake_books.SETTING
     with ducklake.connect(settings) as connection:
         plan.say("waiting for the build that is under way, if any")
         with postgres.lock(url, setting, "transform"):
+            yield from _rewrite(plan, connection)
             yield from _merge(plan, connection)
             with postgres.lock(url, setting, "serving"):
                 yield from _clean_up(plan, connection)
 
 
+def _rewrite(plan: Plan, connection: duckdb.DuckDBPyConnection) -> Iterator[Step]:
+    """Rewrite the files with deleted rows of the tables that have many: a merge leaves these out."""
+    url = plan.settings.secret("catalog_url")
+    for (schema, table), paths in ducklake_books.small_files(url, BUILT, MANY, worn=True).items():
+        plan.say(f"rewriting the files of {schema}.{table}")
+        if not plan.is_dry:
+            with ducklake_books.wide_statistics(url, schema, table):
+                _call(connection, "ducklake_rewrite_data_files", schema, table, ", delete_threshold => 0")
+        yield Step(f"{LAKE}.{schema}.{table}", "files with deleted rows rewritten", paths)
+
+
 def _merge(plan: Plan, connection: duckdb.DuckDBPyConnection) -> Iterator[Step]:
     """Merge the small files of the tables that have many."""
-    many = ducklake_books.small_files(plan.settings.secret("catalog_url"), SCHEMAS, MANY)
+    many = ducklake_books.small_files(plan.settings.secret("catalog_url"), SCHEMAS, MANY, worn=False)
     for (schema, table), paths in many.items():
         plan.say(f"merging the files of {schema}.{table}")
         if not plan.is_dry:
-            with ducklake.transaction(connection, f"maintain {schema}.{table}", "maintenance"):
-                names = f"{literal(LAKE)}, {literal(table)}, schema => {literal(schema)}"
-                connection.execute(f"CALL ducklake_merge_adjacent_files({names})")
-        yield Step(f"lake.{schema}.{table}", "small files merged", paths)
+            _call(connection, "ducklake_merge_adjacent_files", schema, table)
+        yield Step(f"{LAKE}.{schema}.{table}", "small files merged", paths)
+
+
+def _call(connection: duckdb.DuckDBPyConnection, function: str, schema: str, table: str, options: str = "") -> None:
+    """One table's turn, in a snapshot of its own. The table is always named: otherwise it would be raw's turn too."""
+    with ducklake.transaction(connection, f"maintain {schema}.{table}", "maintenance"):
+        connection.execute(f"CALL {function}('{LAKE}', {literal(table)}, schema => {literal(schema)}{options})")
 
 
 def _clean_up(plan: Plan, connection: duckdb.DuckDBPyConnection) -> Iterator[Step]:

@@ -5,7 +5,8 @@ and never end them: DuckLake deletes the object of a file whose registration has
 (`pipeline/`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rainbow_assets.systems import postgres
@@ -71,8 +72,11 @@ def spare(url: str, ids: Sequence[int]) -> None:
         )
 
 
-def small_files(url: str, schemas: Sequence[str], at_least: int) -> dict[tuple[str, str], list[str]]:
-    """Files that could be fewer: (schema, table) to paths, where a partition has `at_least` without deleted rows."""
+def small_files(url: str, schemas: Sequence[str], at_least: int, worn: bool) -> dict[tuple[str, str], list[str]]:
+    """Files that could be fewer: (schema, table) to paths, of the partitions that have `at_least` so many.
+
+    `worn`: those with deleted rows; otherwise those without.
+    """
     query = """
         WITH file AS (
             SELECT s.schema_name, t.table_name, f.path, (
@@ -82,7 +86,7 @@ def small_files(url: str, schemas: Sequence[str], at_least: int) -> dict[tuple[s
             JOIN ducklake_table AS t USING (table_id)
             JOIN ducklake_schema AS s USING (schema_id)
             WHERE s.schema_name = ANY(%s) AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL
-                AND f.end_snapshot IS NULL AND f.file_size_bytes < 100000000 AND NOT EXISTS (
+                AND f.end_snapshot IS NULL AND f.file_size_bytes < 100000000 AND %s = EXISTS (
                     SELECT FROM ducklake_delete_file AS d
                     WHERE d.data_file_id = f.data_file_id AND d.end_snapshot IS NULL)),
         many AS (
@@ -90,10 +94,32 @@ def small_files(url: str, schemas: Sequence[str], at_least: int) -> dict[tuple[s
             GROUP BY schema_name, table_name, partition_values HAVING count(*) >= %s)
         SELECT schema_name, table_name, array_agg(path ORDER BY path) FROM many, unnest(paths) AS path
         GROUP BY schema_name, table_name ORDER BY schema_name, table_name"""
-    return {
-        (schema, table): paths
-        for schema, table, paths in postgres.fetch(url, SETTING, query, [list(schemas), at_least])
-    }
+    rows = postgres.fetch(url, SETTING, query, [list(schemas), worn, at_least])
+    return {(schema, table): paths for schema, table, paths in rows}
+
+
+@contextmanager
+def wide_statistics(url: str, schema: str, table: str) -> Iterator[None]:
+    """Keep a table's column statistics as they are while its files are rewritten; nobody else writes to it meanwhile.
+
+    A rewrite narrows them to the rows of now. DuckLake reads older versions by them too, and then says of a column
+    that has lost its last NULL that it never had one.
+    """
+    with postgres.connect(url, SETTING) as connection:
+        connection.execute(
+            """CREATE TEMPORARY TABLE wide AS SELECT c.* FROM ducklake_table_column_stats AS c
+            JOIN ducklake_table AS t USING (table_id) JOIN ducklake_schema AS s USING (schema_id)
+            WHERE s.schema_name = %s AND t.table_name = %s AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL""",
+            [schema, table],
+        )
+        connection.commit()
+        yield
+        connection.execute(
+            """UPDATE ducklake_table_column_stats AS c SET contains_null = wide.contains_null,
+                contains_nan = wide.contains_nan, min_value = wide.min_value, max_value = wide.max_value,
+                extra_stats = wide.extra_stats
+            FROM wide WHERE c.table_id = wide.table_id AND c.column_id = wide.column_id"""
+        )
 
 
 def data_path(url: str) -> str:
