@@ -25,12 +25,11 @@ def maintain_lake(plan: Plan) -> Iterator[Step]:
     settings = plan.settings
     url, setting = settings.secret("catalog_url"), ducklake_books.SETTING
     with ducklake.connect(settings) as connection:
-        plan.say("waiting for the build that is under way, if any")
-        with postgres.lock(url, setting, "transform"):
+        plan.say("waiting for the build or the publication that is under way, if any")
+        with postgres.lock(url, setting, "warehouse"):
             yield from _rewrite(plan, connection)
             yield from _merge(plan, connection)
-            with postgres.lock(url, setting, "serving"):
-                yield from _clean_up(plan, connection)
+            yield from _clean_up(plan, connection)
 
 
 def _rewrite(plan: Plan, connection: duckdb.DuckDBPyConnection) -> Iterator[Step]:
