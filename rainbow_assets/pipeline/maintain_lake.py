@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import duckdb
 
-from rainbow_assets.errors import DataError
+from rainbow_assets.errors import DataError, TransientError
 from rainbow_assets.pipeline.landing import PREFIX
 from rainbow_assets.pipeline.maintain_plan import GRACE, Plan, Step
 from rainbow_assets.systems import ducklake, ducklake_books, postgres
@@ -48,9 +48,13 @@ def _merge(plan: Plan, connection: duckdb.DuckDBPyConnection) -> Iterator[Step]:
     many = ducklake_books.small_files(plan.settings.secret("catalog_url"), SCHEMAS, MANY, worn=False)
     for (schema, table), paths in many.items():
         plan.say(f"merging the files of {schema}.{table}")
-        if not plan.is_dry:
-            _call(connection, "ducklake_merge_adjacent_files", schema, table)
-        yield Step(f"{LAKE}.{schema}.{table}", "small files merged", paths)
+        try:
+            if not plan.is_dry:
+                _call(connection, "ducklake_merge_adjacent_files", schema, table)
+        except TransientError as error:  # records are written without the lock; the next time is soon enough
+            plan.say(f"{schema}.{table} is left for the next time: {error}")
+        else:
+            yield Step(f"{LAKE}.{schema}.{table}", "small files merged", paths)
 
 
 def _call(connection: duckdb.DuckDBPyConnection, function: str, schema: str, table: str, options: str = "") -> None:
