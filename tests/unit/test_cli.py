@@ -66,7 +66,7 @@ def test_help_fits_80_columns(
         (["sql"], "Missing argument 'QUERY'. See `rainbow sql --help`."),
         (["fsck", "--forget-missing"], "--forget-missing goes with --repair"),
         (["fsck", "--quick", "--repair"], "leave --quick out"),
-        (["maintain", "--keep-days", "-1"], "-1 is not in the range"),
+        (["maintain", "--keep-days", "-1"], "greater than or equal to 0"),
         (["sql", "--engine", "oracle", "SELECT 1"], "'oracle' is not one of"),
     ],
 )
