@@ -46,7 +46,9 @@ def maintain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be done, and change nothing.")] = False,
     keep_days: Annotated[
         int | None,
-        typer.Option(min=0, help="Days to keep snapshots and logs for.", show_default="RAINBOW_RETENTION_DAYS"),
+        typer.Option(
+            min=0, max=36500, help="Days to keep snapshots and logs for.", show_default="RAINBOW_RETENTION_DAYS"
+        ),
     ] = None,
 ) -> None:
     """Merge small files, expire old snapshots, delete what nothing refers to, and old logs. Landing files stay.
