@@ -81,6 +81,9 @@ class Settings(BaseModel):
     )
     start_date: Day = Field(default=date(2026, 1, 1), description="first daily partition")
     end_date: Day | None = Field(default=None, description="last daily partition; unset: yesterday (UTC)")
+    retention_days: int = Field(
+        default=7, ge=0, le=36500, description="days that maintenance keeps snapshots and logs for"
+    )
     pg_port: int = Field(default=15432, ge=1, le=65535, description="port of the embedded PostgreSQL")
     s3_port: int = Field(default=18333, ge=1, le=65535, description="port of the embedded S3 server")
     alert_smtp_url: SecretStr | None = Field(

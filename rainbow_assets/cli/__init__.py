@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from rainbow_assets.cli import alerts, batch, past, query, shop, stack
+from rainbow_assets.cli import alerts, batch, care, past, query, shop, stack
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.redact import redact
 
@@ -39,7 +39,10 @@ app.command(rich_help_panel=LAKEHOUSE)(query.sql)
 app.command(rich_help_panel=LAKEHOUSE)(past.history)
 app.command(rich_help_panel=LAKEHOUSE)(past.version)
 app.command(rich_help_panel=LAKEHOUSE)(batch.ui)
-app.command(rich_help_panel=LAKEHOUSE)(alerts.alerts)
+CARE = "Care"
+app.command(rich_help_panel=CARE)(care.fsck)
+app.command(rich_help_panel=CARE)(care.maintain)
+app.command(rich_help_panel=CARE)(alerts.alerts)
 SHOP = "The shop"
 app.command(rich_help_panel=SHOP)(shop.seed)
 app.command(rich_help_panel=SHOP)(shop.simulate)

@@ -56,6 +56,15 @@ def new_key(table: str, day: date, name: str) -> str:
     return f"{PREFIX}/{table}/change_date={day}/{name}.parquet"
 
 
+def parse(bucket: str, key: str) -> LandingFile | None:
+    """The landing file that the object `key` is by its name, or None."""
+    match = _KEY.match(key)
+    try:
+        return LandingFile(match["table"], date.fromisoformat(match["day"]), bucket, key) if match else None
+    except ValueError:  # no such day
+        return None
+
+
 def files(client: "S3Client", bucket: str, table: str, days: Days) -> list[LandingFile]:
     """The files of `table` in `days`, in order. Lists only that part of the prefix.
 
@@ -72,10 +81,9 @@ def _files(client: "S3Client", bucket: str, table: str, days: Days) -> Iterator[
     if days.first == days.last:
         prefix, start = f"{prefix}change_date={days.first}/", ""
     for key in object_store.keys(client, bucket, prefix, start):
-        match = _KEY.match(key)
-        if match is None:
+        file = parse(bucket, key)
+        if file is None:
             continue
-        day = date.fromisoformat(match["day"])
-        if day > days.last:
+        if file.day > days.last:
             return
-        yield LandingFile(table, day, bucket, key)
+        yield file

@@ -251,11 +251,16 @@ def transaction(connection: duckdb.DuckDBPyConnection, message: str = "", run_id
     except BaseException as error:
         with suppress(duckdb.TransactionException):  # a COMMIT that failed has rolled back already
             connection.execute("ROLLBACK")
-        if isinstance(error, duckdb.TransactionException | duckdb.IOException | duckdb.HTTPException):
-            raise TransientError(f"A lake transaction broke off: {one_line(error)}.", "Run it again.") from None
         if isinstance(error, duckdb.Error):
-            raise DataError(f"A lake transaction failed: {one_line(error)}.") from None
+            raise broken_off(error) from None
         raise
+
+
+def broken_off(error: duckdb.Error) -> RainbowError:
+    """Why the lake did not do what it was asked to, in one line: transient or permanent."""
+    if isinstance(error, duckdb.TransactionException | duckdb.IOException | duckdb.HTTPException):
+        return TransientError(f"A lake transaction broke off: {one_line(error)}.", "Run it again.")
+    return DataError(f"A lake transaction failed: {one_line(error)}.")
 
 
 def one_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 Here: what pyiceberg is asked to do. Not here: which files belong into a table (`pipeline/register.py`).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pyiceberg.exceptions import (
     NoSuchTableError,
     TableAlreadyExistsError,
 )
+from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
@@ -134,6 +136,72 @@ def newest_snapshot(catalog: SqlCatalog, namespace: str, names: Sequence[str]) -
                     run_id = (snapshot.summary and snapshot.summary[RUN_ID]) or ""
                     found.append(Newest(datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC), name, run_id))
     return max(found, default=None)
+
+
+def find_table(catalog: SqlCatalog, namespace: str, name: str) -> Table | None:
+    """The table, or None."""
+    with _catalog_errors():
+        try:
+            return catalog.load_table((namespace, name))
+        except NoSuchTableError:
+            return None
+
+
+def data_files(catalog: SqlCatalog, namespace: str, name: str) -> list[DataFile]:
+    """Every data file of the table, once for each time that it is registered; [] where there is no such table."""
+    table = find_table(catalog, namespace, name)
+    with _catalog_errors():
+        return [task.file for task in table.scan().plan_files()] if table else []
+
+
+def deregister(table: Table, entries: Sequence[DataFile], keep: bool, run_id: str) -> None:
+    """Take data files out of the table, in one commit; no object is deleted. `keep`: leave each registered once.
+
+    `entries`: as `data_files` gives them, a file as often as it is registered.
+    """
+    once = list({entry.file_path: entry for entry in entries}.values())
+    times = Counter(entry.file_path for entry in entries)
+    extra = [(times[entry.file_path] - 1, entry) for entry in once]
+    # The removal counts a file once, however often it was registered: what adds it again subtracts the rest.
+    rest = {
+        "deleted-data-files": str(sum(count for count, _ in extra)),
+        "deleted-records": str(sum(count * entry.record_count for count, entry in extra)),
+        "removed-files-size": str(sum(count * entry.file_size_in_bytes for count, entry in extra)),
+    }
+    label = {"rainbow.run_id": run_id}
+    with _catalog_errors(), table.transaction() as transaction:
+        with transaction.update_snapshot(snapshot_properties=label).overwrite() as removal:
+            for entry in once:
+                removal.delete_data_file(entry)
+        with transaction.update_snapshot(snapshot_properties=label | rest).fast_append() as addition:
+            for entry in once if keep else ():
+                addition.append_data_file(entry)
+
+
+def old_snapshots(table: Table, before: datetime) -> list[int]:
+    """The snapshots from before that time, except for those that a branch or a tag stands on."""
+    limit, kept = before.timestamp() * 1000, {ref.snapshot_id for ref in table.metadata.refs.values()}
+    return [s.snapshot_id for s in table.metadata.snapshots if s.timestamp_ms < limit and s.snapshot_id not in kept]
+
+
+def expire(table: Table, snapshots: list[int]) -> None:
+    """Forget snapshots; no file is deleted."""
+    with _catalog_errors():
+        table.maintenance.expire_snapshots().by_ids(snapshots).commit()
+
+
+def metadata_files(table: Table, without: list[int]) -> set[str]:
+    """Every metadata file that the table needs: its own, those of its log, and its snapshots', but those `without`."""
+    metadata = table.metadata
+    snapshots = [snapshot for snapshot in metadata.snapshots if snapshot.snapshot_id not in without]
+    with _catalog_errors():
+        return {
+            table.metadata_location,
+            *(entry.metadata_file for entry in metadata.metadata_log),
+            *(snapshot.manifest_list for snapshot in snapshots),
+            *(manifest.manifest_path for snapshot in snapshots for manifest in snapshot.manifests(table.io)),
+            *(item.statistics_path for item in [*metadata.statistics, *metadata.partition_statistics]),
+        }
 
 
 def iceberg_type(kind: str) -> IcebergType:

@@ -3,7 +3,7 @@
 Here: the client, listings, single objects. Not here: what the files mean (`pipeline/`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +17,9 @@ from rainbow_assets.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef, ObjectTypeDef
+
+DELETE_BATCH = 1000  # S3's own limit
 
 
 def client(settings: Settings) -> "S3Client":
@@ -51,8 +54,8 @@ def duckdb_endpoint(endpoint: str | None) -> tuple[str | None, bool]:
     return url.netloc, url.scheme == "https"
 
 
-def keys(client: "S3Client", bucket: str, prefix: str, start: str = "") -> Iterator[str]:
-    """Object names below `prefix`, in byte order, from `start` on; pages are fetched as they are needed.
+def objects(client: "S3Client", bucket: str, prefix: str, start: str = "") -> Iterator["ObjectTypeDef"]:
+    """The objects below `prefix` by name, in byte order, from `start` on; pages are fetched as they are needed.
 
     Raises:
         TransientError: the store does not answer.
@@ -61,8 +64,23 @@ def keys(client: "S3Client", bucket: str, prefix: str, start: str = "") -> Itera
     with s3_errors(bucket):
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=start)
         for page in pages:
-            for entry in page.get("Contents", []):
-                yield entry["Key"]
+            yield from page.get("Contents", [])
+
+
+def keys(client: "S3Client", bucket: str, prefix: str, start: str = "") -> Iterator[str]:
+    """Their names alone. Raises as `objects`."""
+    return (entry["Key"] for entry in objects(client, bucket, prefix, start))
+
+
+def remove(client: "S3Client", bucket: str, names: Sequence[str]) -> None:
+    """Delete objects by name; one that is not there is fine. Raises as `objects`."""
+    with s3_errors(bucket):
+        for start in range(0, len(names), DELETE_BATCH):
+            batch: list[ObjectIdentifierTypeDef] = [{"Key": name} for name in names[start : start + DELETE_BATCH]]
+            done = client.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+            if failed := done.get("Errors"):
+                reason = f"{len(failed)} objects cannot be deleted, {failed[0]['Key']} first: {failed[0]['Message']}"
+                raise TransientError(f"{reason}.", "Run it again.")
 
 
 @contextmanager

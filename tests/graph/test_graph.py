@@ -124,6 +124,12 @@ def test_the_alerts_know_what_is_partitioned():
     assert set(PARTITIONED) == {key for key in MADE if GRAPH.get(key).partitions_def}
 
 
+def test_maintenance_is_daily_after_the_run():
+    schedule = defs.resolve_schedule_def("daily_maintenance_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone or "UTC") == ("0 3 * * *", "UTC")
+    assert schedule.job_name == "maintenance_job"
+
+
 def test_landing_and_raw_are_daily_and_take_a_range_in_one_run():
     for key in MADE:
         node = GRAPH.get(key)

@@ -25,7 +25,7 @@ from rainbow_assets.redact import redact
 from rainbow_assets.settings import PREFIX
 from rainbow_assets.stack.ports import free_ports
 
-VERBS = ("up", "down", "status", "env", "doctor", "sql", "history", "version", "alerts")
+VERBS = ("up", "down", "status", "env", "doctor", "sql", "history", "version", "fsck", "maintain", "alerts")
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,9 @@ def test_help_fits_80_columns(
         (["nope"], "No such command 'nope'. See `rainbow --help`."),
         (["up", "--nope"], "No such option: --nope. See `rainbow up --help`."),
         (["sql"], "Missing argument 'QUERY'. See `rainbow sql --help`."),
+        (["fsck", "--forget-missing"], "--forget-missing goes with --repair"),
+        (["fsck", "--quick", "--repair"], "leave --quick out"),
+        (["maintain", "--keep-days", "-1"], "greater than or equal to 0"),
         (["sql", "--engine", "oracle", "SELECT 1"], "'oracle' is not one of"),
     ],
 )

@@ -1,0 +1,61 @@
+"""The mending of a table's registrations. No object is ever written, moved or deleted.
+
+Here: the few corrections that lose nothing, each safe to repeat. Not here: what is wrong (`fsck_findings.py`) and the
+locks (`fsck.py`): callers hold those of the table.
+"""
+
+from collections import Counter
+
+from rainbow_assets.pipeline.fsck_evidence import Survey, Systems
+from rainbow_assets.pipeline.fsck_findings import Kind
+from rainbow_assets.pipeline.landing import PREFIX, Days
+from rainbow_assets.pipeline.register import SCHEMA, register
+from rainbow_assets.systems import ducklake_books, iceberg
+from rainbow_assets.tables import SourceTable
+
+RUN_ID = "fsck"
+
+
+def mend(systems: Systems, table: SourceTable, look: Survey, forget_missing: bool) -> None:
+    """Mend what `look` found mendable; `forget_missing`: also take out of the catalogs what the store has not.
+
+    Raises:
+        TransientError: a catalog or the object store does not answer; what is done by then stays done.
+    """
+    url = systems.settings.secret("catalog_url")
+    doomed = ducklake_books.doomed(url, f"s3://{systems.settings.s3_bucket}/{PREFIX}/{table.name}/")
+    if doomed:
+        ducklake_books.spare(url, list(doomed))
+    missing = {finding.where for finding in look.findings if finding.kind is Kind.missing}
+    copies = {item.file.uri for item in look.evidence if item.is_copy}
+    forgotten = copies | (missing if forget_missing and not look.is_gone else set())
+    _deregister_ducklake(url, table, forgotten)
+    _deregister_iceberg(systems, table, forgotten)
+    orphans = {finding.where for finding in look.findings if finding.kind is Kind.orphaned and finding.is_mendable}
+    files = [item.file for item in look.evidence if item.file.uri in orphans]
+    if files:
+        days = Days(files[0].day, files[-1].day)  # evidence is in the order of days
+        register(systems.connection, systems.catalog, table, files, days, RUN_ID)
+
+
+def _deregister_ducklake(url: str, table: SourceTable, forgotten: set[str]) -> None:
+    """Leave the oldest registration of each file, and none of the `forgotten`."""
+    seen: set[str] = set(forgotten)
+    extra = []
+    for entry in ducklake_books.registrations(url, SCHEMA, table.name):
+        if entry.path in seen:
+            extra.append(entry.id)
+        seen.add(entry.path)
+    if extra:
+        ducklake_books.deregister(url, extra)
+
+
+def _deregister_iceberg(systems: Systems, table: SourceTable, forgotten: set[str]) -> None:
+    """Leave one registration of each file, and none of the `forgotten`."""
+    entries = iceberg.data_files(systems.catalog, SCHEMA, table.name)
+    times = Counter(entry.file_path for entry in entries)
+    doubled = [entry for entry in entries if times[entry.file_path] > 1 and entry.file_path not in forgotten]
+    gone = [entry for entry in entries if entry.file_path in forgotten]
+    for some, keep in ((doubled, True), (gone, False)):
+        if some:
+            iceberg.deregister(systems.catalog.load_table((SCHEMA, table.name)), some, keep, RUN_ID)
