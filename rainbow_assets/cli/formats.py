@@ -53,7 +53,7 @@ def write_table(answer: Answer, out: TextIO) -> None:
         number = any(isinstance(row[place], int | float | Decimal) for row in rows[:50])
         # Too wide for the screen: a name is broken between its words rather than within one.
         title = Text(name.replace("_", "_\n") if narrow else name)
-        table.add_column(title, justify="right" if number else "left", overflow="fold")
+        table.add_column(title, justify="right" if number else "left", overflow="fold", no_wrap=number)
     for row, texts in zip(rows, cells, strict=False):
         table.add_row(
             *(Text(text, style="dim" if value is None else "") for value, text in zip(row, texts, strict=True))
