@@ -30,7 +30,7 @@ ui: install  ## the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/rainbow ui
 
 test: install  ## unit, graph and integration tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: install  ## lint and types
 	$(BIN)/ruff format --check .
