@@ -1,6 +1,7 @@
 """The daily partitions of landing and raw. What lies behind raw is not partitioned: it follows what raw gained."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -22,6 +23,13 @@ def days_of(context: dg.AssetExecutionContext, settings: Settings) -> Days:
     window = context.partition_time_window
     first, last = window.start.date(), (window.end - timedelta(days=1)).date()
     return Days(first, last, open_start=first == settings.start_date)
+
+
+def days_of_run(tags: Mapping[str, str]) -> Days | None:
+    """The days of a run by its tags, for a step without partitions of its own; None for a run without any."""
+    first = tags.get("dagster/partition") or tags.get("dagster/asset_partition_range_start")
+    last = tags.get("dagster/partition") or tags.get("dagster/asset_partition_range_end")
+    return Days(date.fromisoformat(first), date.fromisoformat(last)) if first and last else None
 
 
 DAILY = daily_partitions(Settings.load())

@@ -6,8 +6,6 @@ Here: how a connection is made and what the catalog knows of its files. Not here
 
 import importlib
 import json
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +15,7 @@ import psutil
 
 from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.settings import Settings
+from rainbow_assets.systems import scratch
 from rainbow_assets.systems.object_store import duckdb_endpoint
 from rainbow_assets.systems.postgres import connection_error, parts
 
@@ -54,19 +53,13 @@ def setup_statements(settings: Settings) -> list[str]:
         *(f"LOAD {literal(extension_file(name))}" for name in EXTENSIONS),
         "SET TimeZone = 'UTC'",
         "SET autoinstall_known_extensions = false",
-        f"SET temp_directory = {literal(_spill_folder(settings))}",
+        # A folder for one connection alone: two that share one corrupt each other's rows.
+        f"SET temp_directory = {literal(scratch.path(settings, 'duckdb'))}",
         f"SET memory_limit = '{psutil.virtual_memory().total // 2**21} MiB'",  # half: dbt and ClickHouse work beside it
         "SET pg_use_ctid_scan = false",  # the source is read by its index on updated_at, never by whole tables
         "SET ducklake_max_retry_count = 100",
         f"CREATE OR REPLACE SECRET rainbow_s3 (TYPE s3, {', '.join(f'{k} {literal(v)}' for k, v in s3.items())})",
     ]
-
-
-def _spill_folder(settings: Settings) -> Path:
-    """A folder for one connection alone: two that share one corrupt each other's rows."""
-    parent = settings.home / "tmp"
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return parent / f"duckdb-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def attach_statements(settings: Settings, read_only: bool = False, snapshot: int | None = None) -> list[str]:
@@ -217,6 +210,23 @@ def row_count(connection: duckdb.DuckDBPyConnection, schema: str, table: str) ->
     row = connection.execute(query, [schema, table]).fetchone()
     assert row is not None  # noqa: S101 - scalar subqueries have a row
     return int(row[0])
+
+
+def current_snapshot(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the lake's newest snapshot."""
+    row = connection.execute(f"SELECT id FROM ducklake_current_snapshot('{LAKE}')").fetchone()
+    assert row is not None  # noqa: S101 - a lake has a snapshot
+    return int(row[0])
+
+
+def existed(connection: duckdb.DuckDBPyConnection, schema: str, table: str, snapshot: int) -> bool:
+    """Whether the table of today, not one of its name before it, was there at `snapshot`."""
+    query = f"""
+        SELECT count(*) FROM __ducklake_metadata_{LAKE}.ducklake_table AS t
+        JOIN __ducklake_metadata_{LAKE}.ducklake_schema AS s USING (schema_id)
+        WHERE s.schema_name = ? AND t.table_name = ? AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL
+            AND t.begin_snapshot <= ?"""
+    return connection.execute(query, [schema, table, snapshot]).fetchone() == (1,)
 
 
 def add_files(connection: duckdb.DuckDBPyConnection, schema: str, table: str, uris: list[str], run_id: str) -> None:

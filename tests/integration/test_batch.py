@@ -7,6 +7,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from rainbow_assets.errors import DataError
@@ -71,6 +72,32 @@ def test_days_in_any_order_come_out_like_the_source(shop):
     [after] = query("lake", "SELECT count(*) AS files FROM ducklake_list_files('lake', 'orders', schema => 'raw')")
     assert after == before
     assert served_sales() == source_sales(shop)
+
+
+def test_a_run_says_which_older_days_it_repaired(shop):
+    shop(
+        "INSERT INTO customers (id, first_name, created_at, updated_at) "
+        "VALUES (9001, 'Ann', '2025-12-01', '2025-12-01')",
+        "UPDATE orders SET customer_id = 9001 WHERE id % 5 = 0",
+    )
+    rainbow("run", "--from", str(FIRST), "--to", str(LAST))
+    shop(f"UPDATE customers SET updated_at = '{FIRST}', first_name = 'Eve' WHERE id = 9001")
+    rainbow("run", str(FIRST))
+    expected = shop(
+        "SELECT o.created_at::date, count(*) FROM orders AS o JOIN orderdetails AS d ON d.id = o.id "
+        "WHERE o.deleted_at IS NULL AND d.deleted_at IS NULL AND o.customer_id = 9001 GROUP BY 1 ORDER BY 1"
+    )
+    with dg.DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["warehouse", "fact_sales"]))
+    told = {name: value.value for name, value in event.asset_materialization.metadata.items()}
+    older = [(day, rows) for day, rows in expected if day != FIRST]
+    assert older
+    assert (told["rows_written"], told["rows_repaired"], told["days_repaired"], told["first_days_repaired"]) == (
+        sum(rows for _, rows in expected),
+        sum(rows for _, rows in older),
+        len(older),
+        ", ".join(f"{day}: {rows}" for day, rows in older),
+    )
 
 
 def test_bad_rows_are_left_out_counted_and_can_be_mended(shop):

@@ -4,8 +4,8 @@ The models follow what raw gained since the last whole build, whichever partitio
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from dagster_dbt import DbtCliInvocation, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
 from rainbow_assets.defs.conventions import table_schema, told_failures, what_to_do
+from rainbow_assets.defs.partitions import days_of_run
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.defs.transform.project import LayerTranslator, dbt_cli, dbt_tests, manifest
 from rainbow_assets.errors import DataError, TransientError
-from rainbow_assets.systems import ducklake
+from rainbow_assets.pipeline import repairs
+from rainbow_assets.systems import ducklake, object_store, scratch
 
 RUN_ID = "DBT_ENV_CUSTOM_ENV_RUN_ID"  # macros/run_id.sql labels the snapshots with it
 BUILD = ["build", "--exclude-resource-type", "unit_test"]
@@ -26,6 +28,8 @@ ERRORS = "Errors parsed from dbt logs:"  # what follows is dbt's own text
 # DuckDB's words for a catalog or an object store that is away or busy.
 PASSING = ("Failed to commit DuckLake transaction", "IO Error", "HTTP Error", "nable to connect", "does not answer")
 SAMPLE = 5
+FIRST_DAYS = 5
+LAKE_FILES, FORSAKEN = "lake/", timedelta(hours=1)  # an upload that old has no writer any more
 
 
 @dbt_assets(
@@ -37,13 +41,16 @@ SAMPLE = 5
 def dbt_models(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
     """Build what the run selects; dbt itself sees to it that one build runs at a time."""
     os.environ[RUN_ID] = context.run.run_id  # dbt inherits it; a changed --vars would make it parse the whole project
-    with told_failures(context), tempfile.TemporaryDirectory(prefix="rainbow-dbt-") as target:
-        build = dbt_cli().cli(BUILD, context=context, target_path=Path(target))
+    settings = lake.settings
+    scratch.clear(settings)
+    with told_failures(context), scratch.folder(settings, "dbt") as target:
+        object_store.abort_uploads(lake.s3, settings.s3_bucket, LAKE_FILES, datetime.now(UTC) - FORSAKEN)
+        build = dbt_cli().cli(BUILD, context=context, target_path=target)
         for event in _stream(build):
             if isinstance(event, dg.Output):
                 yield _described(event, context, lake)
             elif isinstance(event, dg.AssetCheckResult):
-                yield _explained(event, Path(target), lake)
+                yield _explained(event, target, lake)
             else:
                 yield event
 
@@ -66,7 +73,7 @@ def _stream(build: DbtCliInvocation) -> Iterator[Any]:
 
 
 def _described(output: dg.Output[Any], context: dg.AssetExecutionContext, lake: Lake) -> dg.Output[Any]:
-    """Add the table's name, columns and rows to what dbt tells of a model."""
+    """Add the table's name, columns and rows to what dbt tells of a model, and to the facts what was repaired."""
     schema, table = context.asset_key_for_output(output.output_name).path
     return output.with_metadata(
         {
@@ -74,6 +81,7 @@ def _described(output: dg.Output[Any], context: dg.AssetExecutionContext, lake: 
             "dagster/table_name": f"{ducklake.LAKE}.{schema}.{table}",
             "dagster/column_schema": table_schema(ducklake.columns(lake.connection, schema, table)),
             "dagster/row_count": ducklake.row_count(lake.connection, schema, table),
+            **(_repairs(context, lake) if (schema, table) == (repairs.SCHEMA, repairs.TABLE) else {}),
         }
     )
 
@@ -104,3 +112,17 @@ def _failing_rows(target: Path, file: str, connection: duckdb.DuckDBPyConnection
     except duckdb.Error as error:
         return [ducklake.one_line(error)]
     return [text for (text,) in rows]
+
+
+def _repairs(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any]:
+    """How many facts were written, and how many of them stand on days that are not the run's own."""
+    found = repairs.of_newest_build(lake.connection, days_of_run(context.run.tags))
+    if found is None:
+        return {}
+    first = ", ".join(f"{day}: {rows}" for day, rows in list(found.repaired.items())[:FIRST_DAYS])
+    return {
+        "rows_written": found.written,
+        "rows_repaired": found.rows,
+        "days_repaired": len(found.repaired),
+        **({"first_days_repaired": first} if first else {}),
+    }
