@@ -130,6 +130,7 @@ def lakehouse(fresh_settings: Settings, tmp_path: Path) -> Lakehouse:
     """Two orders of a customer and a product that are all there."""
     create_schema(fresh_settings.secret("source_url"))
     lakehouse = Lakehouse(fresh_settings, tmp_path)
+    lakehouse.create_raw()
     first = "2026-01-01"
     lakehouse.add("customers", row(first, id=1, first_name="Ann", last_name="Lee"))
     lakehouse.add("payments", row(first, id=1, name="card", type="card"))

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from rainbow_assets.pipeline import repairs
+from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.settings import Settings
+from rainbow_assets.systems import ducklake
 from tests.integration.warehouse_driver import TABLE_NAMES, Lakehouse, at
 
 pytestmark = pytest.mark.integration
@@ -29,7 +32,9 @@ def row(
 
 @pytest.fixture
 def lakehouse(fresh_settings: Settings, tmp_path: Path) -> Lakehouse:
-    return Lakehouse(fresh_settings, tmp_path)
+    lakehouse = Lakehouse(fresh_settings, tmp_path)
+    lakehouse.create_raw()
+    return lakehouse
 
 
 def order(lakehouse: Lakehouse, number: int, created: str, product: int = 1, **columns: Any) -> None:
@@ -128,7 +133,16 @@ def test_a_late_row_repairs_the_facts_of_older_days(lakehouse: Lakehouse) -> Non
     lakehouse.add(
         "promotions", row("2026-01-01", "2026-01-05", id=1, coupon_type="Fixed Amount", price_treatment=Decimal("0.01"))
     )
-    assert lakehouse.dbt("run")
+    own = Days(date(2026, 1, 9), date(2026, 1, 9))
+    with ducklake.connect(lakehouse.settings) as lake:
+        since = ducklake.current_snapshot(lake)
+        assert lakehouse.dbt("run")
+        assert repairs.of_build(lake, since, own) == repairs.Repairs(2, {date(2026, 1, 3): 1})
+        since = ducklake.current_snapshot(lake)
+        assert lakehouse.dbt("run")
+        assert repairs.of_build(lake, since, own) == repairs.Repairs(0, {})
+        assert lakehouse.dbt("run", "--full-refresh")
+        assert repairs.of_build(lake, since, own) is None
     assert lakehouse.rows(facts) == [
         (1, *old),
         (2, "Eve", "card", "one", "office", "Unknown", Decimal("1.00")),

@@ -3,16 +3,18 @@
 Here: driving and reading. Not here: what is expected (`warehouse_reference.py`, and the tests by hand).
 """
 
-from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
 
+from rainbow_assets.pipeline.register import LINEAGE
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.systems import ducklake
 from rainbow_assets.tables import TABLES
@@ -33,52 +35,36 @@ TABLE_NAMES = (
 
 
 class Lakehouse:
-    """A lake with the ten raw tables, and dbt on it."""
+    """A lake, and dbt on it."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
         self.folder = folder
         self.project = PROJECT_DIR / "dbt_project"
-        self.raw: dict[str, list[Row]] = {name: [] for name in TABLES}
-        with ducklake.connect(settings) as lake:
-            lake.execute("CREATE SCHEMA IF NOT EXISTS lake.raw")
+
+    def create_raw(self) -> None:
+        """Make the ten raw tables, empty."""
+        with ducklake.connect(self.settings) as lake:
             for table in TABLES.values():
-                columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
-                lake.execute(
-                    f"CREATE TABLE lake.raw.{table.name} ({columns}, change_date DATE, extracted_at TIMESTAMP)"
-                )
-                lake.execute(f"ALTER TABLE lake.raw.{table.name} SET PARTITIONED BY (change_date)")
+                ducklake.ensure_table(lake, "raw", table.name, table.columns | LINEAGE)
 
     def add(self, table: str, *rows: Row) -> None:
-        """Insert rows of the source into raw; each has its `extracted_at`."""
-        with ducklake.connect(self.settings) as lake:
-            self._insert(lake, table, rows)
-
-    def add_all(self, rows: Iterable[tuple[str, Row]]) -> None:
-        """Insert rows of several tables."""
-        by_table: dict[str, list[Row]] = {}
-        for table, row in rows:
-            by_table.setdefault(table, []).append(row)
-        with ducklake.connect(self.settings) as lake:
-            for table, found in by_table.items():
-                self._insert(lake, table, found)
-
-    def _insert(self, lake: duckdb.DuckDBPyConnection, table: str, rows: Iterable[Row]) -> None:
+        """Insert rows of the source straight into raw; each has its `extracted_at`."""
         full = [dict.fromkeys(TABLES[table].columns) | row for row in rows]
-        self.raw[table].extend(full)
         kinds = TABLES[table].columns | {"extracted_at": "TIMESTAMP"}
-        lake.register("new_rows", pa.Table.from_pylist(full, pa.schema([(n, ARROW[k]) for n, k in kinds.items()])))
-        lake.execute(
-            f"INSERT INTO lake.raw.{table} BY NAME "
-            "SELECT *, coalesce(updated_at, created_at)::date AS change_date FROM new_rows"
-        )
+        with ducklake.connect(self.settings) as lake:
+            lake.register("new_rows", pa.Table.from_pylist(full, pa.schema([(n, ARROW[k]) for n, k in kinds.items()])))
+            lake.execute(
+                f"INSERT INTO lake.raw.{table} BY NAME "
+                "SELECT *, coalesce(updated_at, created_at)::date AS change_date FROM new_rows"
+            )
 
     def dbt(self, *arguments: str) -> bool:
         """Run dbt in this process; whether it succeeded."""
         DuckDBConnectionManager.close_all_connections()  # the settings may name another lake than last time
         places = ["--project-dir", str(self.project), "--profiles-dir", str(self.project)]
         places += ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder / "logs")]
-        result = dbtRunner().invoke([*arguments, *places, "--quiet"])
+        result = dbtRunner(manifest=_manifest(self.project)).invoke([*arguments, *places, "--quiet"])
         DuckDBConnectionManager.close_all_connections()
         return result.success
 
@@ -87,14 +73,9 @@ class Lakehouse:
         with ducklake.connect(self.settings) as lake:
             return lake.execute(query).fetchall()
 
-    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every table of warehouse and marts, sorted."""
-        with ducklake.connect(self.settings) as lake:
-            return {name: lake.execute(f"FROM lake.{name} ORDER BY ALL").fetchall() for name in TABLE_NAMES}
-
     def dimension(self, table: str) -> list[tuple[Any, ...]]:
-        """A dimension without its surrogate key."""
-        return self.rows(f"SELECT * EXCLUDE ({ENTITIES[table]}_key) FROM lake.warehouse.dim_{table}")
+        """The rows of a dimension."""
+        return self.rows(f"FROM lake.warehouse.dim_{table}")
 
     def fact_rows(self) -> list[tuple[Any, ...]]:
         """The facts as `Warehouse.fact_rows` gives them: (id, valid_from) in the place of the five keys."""
@@ -107,6 +88,16 @@ class Lakehouse:
                        extended_sales_amount, extended_discount_amount
                 FROM lake.warehouse.fact_sales AS facts {" ".join(joins)}"""
         )
+
+
+@cache
+def _manifest(project: Path) -> Manifest:
+    """The parsed project, once for all builds of this process."""
+    with TemporaryDirectory() as target:
+        places = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", target, "--log-path", target]
+        result = dbtRunner().invoke(["parse", *places, "--quiet"]).result
+    assert isinstance(result, Manifest)
+    return result
 
 
 def at(text: str) -> datetime:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from hashlib import md5
 from itertools import pairwise
 from typing import Any
 
@@ -131,6 +132,12 @@ def at(timeline: list[Row] | None, time: datetime) -> Row | None:
     return (valid or before[-1:] or timeline[:1])[0]
 
 
+def version_key(key: int, start: datetime) -> int:
+    """The surrogate key of a version: 63 bits of the MD5 of the natural key and the start in microseconds."""
+    text = f"{key}|{(start - OLDEST) // timedelta(microseconds=1)}"
+    return int.from_bytes(md5(text.encode(), usedforsecurity=False).digest()[8:], "little") >> 1
+
+
 def discount(price: Decimal, promotion: Row) -> Decimal:
     """The discount of a unit, in cents rounded half away from zero, between 0 and the price."""
     treatment = promotion["price_treatment"] or Decimal(0)
@@ -161,9 +168,10 @@ class Warehouse:
         self.facts = [fact for fact in (self._fact(key) for key in self.staged["orderdetails"]) if fact]
 
     def dimension(self, table: str) -> list[tuple[Any, ...]]:
-        """(id, tracked attributes…, valid_from, valid_to, is_current) of every version."""
+        """(key, id, tracked attributes…, valid_from, valid_to, is_current) of every version."""
         return [
             (
+                key if key in (-1, 0) else version_key(key, row["valid_from"]),
                 key,
                 *(row[name] for name in TRACKED[table]),
                 row["valid_from"],
