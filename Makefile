@@ -1,6 +1,6 @@
 # The project's verbs. Each one does its own set-up: on a fresh machine `make demo` needs Python 3.11+ and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test check bench lock clean
+.PHONY: help install demo ui test soak check bench lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -31,6 +31,9 @@ ui: install  ## the Dagster UI on http://127.0.0.1:3000
 
 test: install  ## unit, graph and integration tests
 	$(BIN)/pytest -n 2 --dist loadfile
+
+soak: install  ## the property and fault tests for longer: 1,000 other histories, every point of a run killed
+	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/integration/test_any_order.py tests/integration/test_faults.py
 
 check: install  ## lint and types
 	$(BIN)/ruff format --check .

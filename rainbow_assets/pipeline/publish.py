@@ -140,6 +140,7 @@ def _require_newest(client: Client, number: int) -> None:
 def _remove_scratch(settings: Settings) -> None:
     """Remove what passed through the object store, also what publishers left that died."""
     store, bucket = object_store.client(settings), settings.s3_bucket
+    object_store.abort_uploads(store, bucket, f"{SCRATCH}/")
     with object_store.s3_errors(bucket):
         for key in object_store.keys(store, bucket, f"{SCRATCH}/"):
             store.delete_object(Bucket=bucket, Key=key)

@@ -5,6 +5,7 @@ Here: the client, listings, single objects. Not here: what the files mean (`pipe
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -81,6 +82,28 @@ def remove(client: "S3Client", bucket: str, names: Sequence[str]) -> None:
             if failed := done.get("Errors"):
                 reason = f"{len(failed)} objects cannot be deleted, {failed[0]['Key']} first: {failed[0]['Message']}"
                 raise TransientError(f"{reason}.", "Run it again.")
+
+
+def abort_uploads(client: "S3Client", bucket: str, prefix: str, before: datetime | None = None) -> int:
+    """Abort the multipart uploads below `prefix` (only those begun `before`), and say how many those were.
+
+    A writer that is killed leaves its upload open, and the store keeps its parts. The caller knows that none of these
+    uploads has a living writer.
+
+    Raises:
+        TransientError, RainbowError: as `keys`.
+    """
+    with s3_errors(bucket):
+        pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+        left = [
+            upload
+            for page in pages
+            for upload in page.get("Uploads", [])
+            if upload["Key"].startswith(prefix) and (before is None or upload["Initiated"] < before)
+        ]
+        for upload in left:
+            client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    return len(left)
 
 
 @contextmanager

@@ -46,8 +46,11 @@ def connect(url: str, what: str) -> Iterator[psycopg.Connection]:
         raise SettingsError(f"{what} is no PostgreSQL URL.", URL_FORM) from None
     except psycopg.OperationalError as error:
         raise connection_error(str(error), what) from None
-    with connection:
-        yield connection
+    try:
+        with connection:
+            yield connection
+    except psycopg.OperationalError as error:  # it went away meanwhile
+        raise connection_error(str(error), what) from None
 
 
 def fetch(url: str, what: str, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:

@@ -94,7 +94,8 @@ class Lakehouse:
 def _manifest(project: Path) -> Manifest:
     """The parsed project, once for all builds of this process."""
     with TemporaryDirectory() as target:
-        places = ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", target, "--log-path", target]
+        places = ["--project-dir", str(project), "--profiles-dir", str(project)]
+        places += ["--target-path", target, "--log-path", target]
         result = dbtRunner().invoke(["parse", *places, "--quiet"]).result
     assert isinstance(result, Manifest)
     return result

@@ -12,6 +12,7 @@ from rainbow_assets.pipeline import arrival, drift, landing, reconcile
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.register import LINEAGE, known_columns
 from rainbow_assets.systems import ducklake, postgres
+from rainbow_assets.systems import object_store, postgres
 from rainbow_assets.tables import TABLES, SourceTable
 
 
@@ -43,6 +44,7 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
             postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", f"landing.{table.name}"),
         ):
             connection = lake.connection
+            object_store.abort_uploads(lake.s3, bucket, f"{landing.PREFIX}/{table.name}/")
             columns = drift.check(source, table, known_columns(connection, table))
             landed = landing.files(lake.s3, bucket, table.name, days)
             done = extract(connection, source, table, columns.all, days, landed, bucket, context.run.run_id)
