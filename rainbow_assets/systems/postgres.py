@@ -46,11 +46,8 @@ def connect(url: str, what: str) -> Iterator[psycopg.Connection]:
         raise SettingsError(f"{what} is no PostgreSQL URL.", URL_FORM) from None
     except psycopg.OperationalError as error:
         raise connection_error(str(error), what) from None
-    try:
-        with connection:
-            yield connection
-    except psycopg.OperationalError as error:  # it went away meanwhile
-        raise connection_error(str(error), what) from None
+    with connection:
+        yield connection
 
 
 def fetch(url: str, what: str, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -59,7 +56,7 @@ def fetch(url: str, what: str, query: str, parameters: Sequence[object] = ()) ->
     Raises:
         TransientError, SettingsError: as `connect`.
     """
-    with connect(url, what) as connection:
+    with _goes_away(what), connect(url, what) as connection:
         return connection.execute(query, parameters or None).fetchall()
 
 
@@ -72,10 +69,19 @@ def lock(url: str, what: str, name: str) -> Iterator[None]:
     Raises:
         TransientError: the server does not answer.
     """
-    with connect(url, what) as connection:
+    with _goes_away(what), connect(url, what) as connection:
         connection.autocommit = True
         connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"rainbow.{name}"])
         yield
+
+
+@contextmanager
+def _goes_away(what: str) -> Iterator[None]:
+    """A server that goes away in the middle is told like one that does not answer."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise connection_error(str(error), what) from None
 
 
 def connection_error(text: str, what: str) -> RainbowError:
