@@ -278,9 +278,19 @@ def one_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".")[:300]
 
 
+# A file in which a column is NULL alone makes DuckLake forget that column's bounds over the whole table, and the next
+# file sets them anew, too narrow: a filter then misses rows. Without them it goes by the bounds of each file.
+NO_BOUNDS = """
+    CREATE OR REPLACE FUNCTION rainbow_no_bounds() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN NEW.min_value := NULL; NEW.max_value := NULL; RETURN NEW; END $$;
+    CREATE OR REPLACE TRIGGER rainbow_no_bounds BEFORE INSERT OR UPDATE ON ducklake_table_column_stats
+        FOR EACH ROW EXECUTE FUNCTION rainbow_no_bounds()"""
+
+
 def _prepare_catalog(connection: duckdb.DuckDBPyConnection) -> None:
-    """What a new catalog needs: no inlined rows, and an index that its planner misses on large tables."""
+    """What a new catalog needs: no inlined rows, an index that its planner misses, and no bounds of whole tables."""
     connection.execute(f"CALL {LAKE}.set_option('data_inlining_row_limit', 0)")
     connection.execute(f"""
         CALL postgres_execute('__ducklake_metadata_{LAKE}',
             'CREATE INDEX IF NOT EXISTS rainbow_column_stats ON ducklake_file_column_stats (table_id, column_id)')""")
+    connection.execute(f"CALL postgres_execute('__ducklake_metadata_{LAKE}', {literal(NO_BOUNDS)})")

@@ -98,6 +98,18 @@ def test_nothing_new_no_file(shop):
     assert (registered.iceberg, registered.ducklake) == (0, 0)
 
 
+def test_a_column_that_is_null_in_a_whole_file_hides_no_row_of_another(shop):
+    shop.sql(
+        "UPDATE orderdetails SET price = CASE WHEN updated_at < '2026-03-02' THEN NULL "
+        "WHEN updated_at < '2026-03-03' THEN -0.01 ELSE 10.00 END"
+    )
+    shop.ingest(Days(MARCH_1, MARCH_2))
+    shop.ingest(day(MARCH_3))  # DuckLake would take its 10.00 for the least of all
+    [(expected,)] = postgres.fetch(shop.url, "test", "SELECT count(*) FROM orderdetails WHERE price < 0")
+    assert expected > 0
+    assert shop.rows("SELECT count(*) FROM lake.raw.orderdetails WHERE price < 0") == [(expected,)]
+
+
 def test_a_later_extraction_adds_just_the_new_versions(shop):
     shop.ingest(Days(MARCH_1, MARCH_3))
     shop.sql(
