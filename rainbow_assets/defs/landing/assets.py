@@ -11,8 +11,7 @@ from rainbow_assets.defs.resources import Lake
 from rainbow_assets.pipeline import arrival, drift, landing, reconcile
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.register import LINEAGE, known_columns
-from rainbow_assets.systems import ducklake, postgres
-from rainbow_assets.systems import object_store, postgres
+from rainbow_assets.systems import ducklake, object_store, postgres
 from rainbow_assets.tables import TABLES, SourceTable
 
 
