@@ -3,25 +3,30 @@
 import errno
 import socket
 from collections.abc import Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from random import SystemRandom
 
 import psutil
 
 from rainbow_assets.errors import StackError
 
 LOOPBACK = "127.0.0.1"
+FREE = range(20_000, 32_000)
 
 
 def free_ports(count: int, avoid: Collection[int] = ()) -> list[int]:
-    """`count` different ports that nobody listens on now."""
+    """`count` different ports that nobody listens on now.
+
+    They lie below those that systems give to outgoing connections, so that none takes one while its server restarts.
+    """
     with ExitStack() as held:
         ports: list[int] = []
         while len(ports) < count:
             listener = held.enter_context(socket.socket())
-            listener.bind((LOOPBACK, 0))
-            port = int(listener.getsockname()[1])
-            if port not in avoid:
-                ports.append(port)
+            with suppress(OSError):
+                listener.bind((LOOPBACK, SystemRandom().choice(FREE)))
+                port = int(listener.getsockname()[1])
+                ports += [port] if port not in avoid else []
         return ports
 
 

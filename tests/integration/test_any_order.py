@@ -47,7 +47,7 @@ pytestmark = pytest.mark.integration
 
 # Each example is SHOPS histories. `make soak` draws others every time, and remembers what failed.
 PROFILES = {
-    "ci": settings(max_examples=8, derandomize=True, database=None),
+    "ci": settings(max_examples=6, derandomize=True, database=None),
     "soak": settings(max_examples=100),
 }
 PROFILE = settings(

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.integration
 
 FIRST, MIDDLE, LAST = (date(2026, 3, day) for day in (1, 2, 3))
 RANGE = ("--from", str(FIRST), "--to", str(LAST))
-SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
+only_soak = pytest.mark.skipif(os.environ.get("HYPOTHESIS_PROFILE") != "soak", reason="takes minutes: `make soak`")
 
 # A run is killed again and again, each time further on: in the middle of landing, between landing and raw, between the
 # two catalogs, within dbt (which lives on; which dies too), and before and after serving switches.
@@ -151,7 +151,7 @@ def test_a_run_killed_again_and_again_is_made_good_by_one_run(stack: Settings, u
         assert contents(settings) == undisturbed
 
 
-@pytest.mark.skipif(not SOAK, reason="`make soak`: a killed run and an ordinary one for every point")
+@only_soak
 def test_a_run_killed_at_any_point_is_made_good_by_one_run(stack: Settings, undisturbed: dict[str, Any]) -> None:
     for point in STEPS + KILLS:
         with shop_of(stack) as settings:
@@ -188,6 +188,7 @@ def at_step(settings: Settings, process: "subprocess.Popen[str]", step: str) -> 
         time.sleep(0.05)
 
 
+@only_soak
 def test_servers_that_go_away_under_a_run(stack: Settings, undisturbed: dict[str, Any]) -> None:
     with shop_of(stack) as settings:
         run = start("run", str(FIRST))
@@ -214,6 +215,7 @@ def test_servers_that_go_away_under_a_run(stack: Settings, undisturbed: dict[str
         assert contents(settings) == undisturbed
 
 
+@only_soak
 def test_the_same_days_run_at_once(stack: Settings, undisturbed: dict[str, Any]) -> None:
     with shop_of(stack) as settings:
         runs = [start("run", str(MIDDLE)), start("run", str(MIDDLE)), start("run", *RANGE)]
