@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import time
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from random import SystemRandom
@@ -12,6 +13,7 @@ from rainbow_assets.errors import StackError
 
 LOOPBACK = "127.0.0.1"
 FREE = range(20_000, 32_000)
+ENDING = 5.0  # seconds in which a process that has lost its name lets go of its ports
 
 
 def free_ports(count: int, avoid: Collection[int] = ()) -> list[int]:
@@ -38,21 +40,31 @@ def is_open(port: int) -> bool:
 
 
 def require_free(port: int, setting: str) -> None:
-    """Make sure that a server can listen on `port`.
+    """Make sure that a server can listen on `port`; wait a moment where its holder is unknown, it may be ending.
 
     Raises:
         StackError: it cannot; the message names the port, its holder where that is known, and `setting`.
     """
+    deadline = time.monotonic() + ENDING
+    while error := _refusal(port):
+        holder = _holder(port)
+        if error.errno == errno.EADDRINUSE and not holder and time.monotonic() < deadline:
+            time.sleep(0.05)
+            continue
+        why = f"is in use{holder}" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+        raise StackError(f"Port {port} ({setting}) {why}.", f"Free it, or set {setting} to another port.")
+
+
+def _refusal(port: int) -> OSError | None:
+    """Why nobody can listen on `port`; None if one can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
             probe.listen()
         except OSError as error:
-            why = (
-                f"is in use{_holder(port)}" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-            )
-            raise StackError(f"Port {port} ({setting}) {why}.", f"Free it, or set {setting} to another port.") from None
+            return error
+    return None
 
 
 def _holder(port: int) -> str:
