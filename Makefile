@@ -47,6 +47,8 @@ bench: install  ## the benchmarks: ratios, as a table and as JSON
 lock: install  ## pin the dependencies again, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--group dev --group extras --all-extras -c requirements.lock pyproject.toml -o requirements-all.lock
 	grep -A 99 '^uv==' requirements.lock | awk 'NR > 1 && /^[a-z]/ {exit} {print}' > requirements-installer.lock
 
 clean:  ## stop the stack and remove everything that was made here

@@ -1,0 +1,63 @@
+"""ClickHouse's tables of the speed layer.
+
+Here: their names and columns. Not here: who fills them (`sink.py`, `refresh.py`) and the views over them (`views.py`).
+
+Everything that a flush writes carries its number; a flush counts once it stands in `speed_flushes`, which is written
+last. So a reader never sees half of one, and what a process that died left behind is never seen at all.
+"""
+
+from clickhouse_connect.driver.client import Client
+
+from rainbow_assets.systems.clickhouse import column_type, quote
+from rainbow_assets.tables import TABLES, SourceTable
+
+# When a change was committed, by the source's clock; of a row that the first copy found: its `updated_at`.
+MOMENT = "DateTime64(6, 'UTC')"
+CHANGE = {"lsn": "UInt64", "is_deleted": "Bool", "committed_at": MOMENT, "flush": "UInt64"}
+# A hard delete is on no day: no run of the batch layer can see it.
+NO_DAY = "1900-01-01"
+
+TOUCHED = "speed_touched"
+FLUSHES = "speed_flushes"
+OTHERS = (
+    # Which orders, products, … changed: the queue of what the batch layer may not know yet.
+    f"""
+    CREATE TABLE IF NOT EXISTS {TOUCHED} (
+        table_name LowCardinality(String), id Int64, change_date Date32, committed_at {MOMENT}, flush UInt64
+    ) ENGINE = MergeTree ORDER BY (table_name, flush)
+    """,
+    # How far the log has been read: everything committed until `live_until` is in flushes up to `flush`.
+    f"""
+    CREATE TABLE IF NOT EXISTS {FLUSHES} (
+        flush UInt64, lsn UInt64, changes UInt64, live_until {MOMENT}, lag_seconds Float64, lag_bytes UInt64,
+        flushed_at {MOMENT} DEFAULT now64(6)
+    ) ENGINE = MergeTree ORDER BY flush TTL toDateTime(flushed_at) + INTERVAL 30 DAY
+    """,
+)
+
+
+def changes_of(table: SourceTable) -> str:
+    """The table that holds the changes of a source table."""
+    return f"speed_{table.name}"
+
+
+def columns_of(table: SourceTable) -> dict[str, str]:
+    """Its columns: the source's, the key never NULL, and those of a change."""
+    return {name: column_type(kind, name not in table.key) for name, kind in table.columns.items()} | CHANGE
+
+
+def prepare(client: Client) -> None:
+    """Create the tables that are missing.
+
+    One row a change: `lsn` is its place in the log, so that a change that is delivered twice is one row. The current
+    row of a key is the one with the highest `lsn`.
+    """
+    for table in TABLES.values():
+        columns = ", ".join(f"{quote(name)} {kind}" for name, kind in columns_of(table).items())
+        key = ", ".join(map(quote, table.key))
+        client.command(
+            f"CREATE TABLE IF NOT EXISTS {quote(changes_of(table))} ({columns}) "
+            f"ENGINE = ReplacingMergeTree(flush) ORDER BY ({key}, lsn)"
+        )
+    for statement in OTHERS:
+        client.command(statement)
