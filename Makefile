@@ -30,7 +30,7 @@ ui: install  ## the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/rainbow ui
 
 test: install  ## unit, graph and integration tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 soak: install  ## the property and fault tests for longer: 1,000 other histories, every point of a run killed
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/integration/test_any_order.py tests/integration/test_faults.py

@@ -22,6 +22,10 @@
             "create table if not exists lake.ops.unfinished_builds (build_id varchar, begun_at timestamp)"
         ) %}
         {% do run_query(
+            "create table if not exists lake.ops.coverage "
+            ~ "(table_name varchar, first_day date, last_day date, is_first boolean, verified_at timestamp)"
+        ) %}
+        {% do run_query(
             "begin; insert into lake.ops.unfinished_builds values ('" ~ invocation_id ~ "', now()::timestamp); "
             ~ name_the_run('open the build') ~ "; commit"
         ) %}

@@ -21,8 +21,12 @@ from rainbow_assets.errors import DataError, TransientError
 from rainbow_assets.pipeline import publish_lake, publish_manifest, publish_store, publish_views
 from rainbow_assets.pipeline.publish_compare import Difference, compare
 from rainbow_assets.pipeline.publish_plan import Plan, make_plans
-from rainbow_assets.pipeline.publish_tables import SERVED, Entry, Publication, PublishedTable, Served
+from rainbow_assets.pipeline.publish_tables import SERVED, SUPPORT, Entry, Publication, PublishedTable, Served
 from rainbow_assets.settings import Settings
+from rainbow_assets.speed import agreement
+from rainbow_assets.speed import tables as live_tables
+from rainbow_assets.speed import views as live_views
+from rainbow_assets.speed.refresh import refresh
 from rainbow_assets.systems import clickhouse, ducklake, object_store
 
 __all__ = ["SERVED", "Difference", "Publication", "compare", "current", "publish"]
@@ -43,6 +47,9 @@ def publish(
 ) -> Publication:
     """Publish the lake's current snapshot; `full` writes every slice anew, whether it changed or not.
 
+    With the whole set (`served`'s default) goes what the live views need: what the speed layer adds to this publication
+    is there before it is seen.
+
     `client` and `lake` are open connections to use; without them it opens its own, which takes half a second.
     Readers see the last publication until the very end, and then this one. Only slices that changed are written.
     Publications that were superseded longer than `retention` ago are removed, except for the last.
@@ -54,29 +61,39 @@ def publish(
     """
     servers = clickhouse.connect(settings) if client is None else nullcontext(client)
     lakes = ducklake.connect(settings, read_only=True) if lake is None else closing(lake.cursor())
+    live = served is SERVED
     with servers as server, lakes as reader, ducklake.transaction(reader):
         with clickhouse.errors(settings, "reading the manifest"):
+            if live:
+                live_tables.prepare(server)
             publish_manifest.prepare(server)
             previous, entries = publish_manifest.newest(server)
             number = publish_manifest.next_number(server, previous)
             stores = set(publish_manifest.stores(server))
         snapshot, moment = publish_lake.newest_snapshot(reader)
-        plans = make_plans(reader, served, snapshot, entries, stores, full)
+        plans = make_plans(reader, (*served, *(SUPPORT if live else ())), snapshot, entries, stores, full)
         with clickhouse.errors(settings, "preparing the stores"):
             _prepare(server, plans, number)
         seconds = {plan.table.served.name: _write(settings, server, reader, plan, number) for plan in plans}
         with clickhouse.errors(settings, "switching to the new publication"):
             _require_newest(server, previous)
             listed = [entry for plan in plans for entry in plan.entries(number, snapshot, moment)]
+            if live:
+                publish_manifest.stage(server, number, run_id, listed)
+                refresh(server, number, publish_manifest.STAGED)
+                live_views.define(server)
+                agreement.keep(server)
             publish_manifest.switch(server, number, run_id, listed)
             _require_newest(server, number)
+            agreed = agreement.compare(server) if live and previous else None
         with clickhouse.errors(settings, "removing old publications"):
             for plan in plans:
                 publish_views.settle(server, plan.table)
             publish_manifest.remove_old(server, number, previous, retention, {plan.store for plan in plans})
             published = _describe(server, number, listed, [table.name for table in served])
     _remove_scratch(settings)
-    return replace(published, tables=tuple(replace(part, seconds=seconds[part.name]) for part in published.tables))
+    timed = tuple(replace(part, seconds=seconds[part.name]) for part in published.tables)
+    return replace(published, tables=timed, agreement=agreed)
 
 
 def current(client: Client) -> Publication | None:

@@ -44,6 +44,7 @@ COLUMNS: "list[pa.Field[Any]]" = [
 ENTRY = pa.schema(COLUMNS)
 WRITTEN = pa.schema([ENTRY.field(name) for name in ("store", "slice", "version", "rows")])
 AT_ONCE = {"async_insert": 0}
+STAGED = "publications_staged"
 
 
 def prepare(client: Client) -> None:
@@ -94,12 +95,22 @@ def announce(client: Client, version: int, slices: dict[str, Sequence[Slice]]) -
         client.insert_arrow("written", pa.Table.from_pylist(rows, WRITTEN), settings=AT_ONCE)
 
 
+def stage(client: Client, publication: int, run_id: str, entries: Sequence[Entry]) -> None:
+    """Enter the list where no reader looks: what goes with a publication is made before it is seen."""
+    client.command(f"CREATE OR REPLACE TABLE {STAGED} AS publications")
+    _insert(client, STAGED, publication, run_id, entries)
+
+
 def switch(client: Client, publication: int, run_id: str, entries: Sequence[Entry]) -> None:
     """Publish: the whole list as one part, which appears at once or not at all."""
+    _insert(client, "publications", publication, run_id, entries)
+
+
+def _insert(client: Client, manifest: str, publication: int, run_id: str, entries: Sequence[Entry]) -> None:
     table = pa.Table.from_pylist([vars(entry) for entry in entries], ENTRY)
     table = table.append_column("publication", pa.array([publication] * len(table), pa.uint64()))
     table = table.append_column("run_id", pa.array([run_id] * len(table), pa.string()))
-    client.insert_arrow("publications", table.combine_chunks(), settings=AT_ONCE)
+    client.insert_arrow(manifest, table.combine_chunks(), settings=AT_ONCE)
 
 
 def remove_old(client: Client, publication: int, previous: int, retention: timedelta, current: set[str]) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from rainbow_assets.speed.agreement import Agreement
+
 MARTS = (
     "total_sales",
     "sales_by_day",
@@ -37,6 +39,12 @@ SERVED: tuple[Served, ...] = (
     *(Served("marts", name, f"v_{name}_batch") for name in MARTS),
     *(Served("warehouse", name, name) for name in DIMENSIONS),
     Served("warehouse", "fact_sales", "fact_sales", slice_by="date_key"),
+)
+
+# What the live views need beside them; it changes with them.
+SUPPORT: tuple[Served, ...] = (
+    Served("ops", "batch_coverage", "batch_coverage"),
+    Served("staging", "stg_product_sellers", "product_sellers"),
 )
 
 
@@ -108,10 +116,11 @@ class PublishedTable:
 
 @dataclass(frozen=True)
 class Publication:
-    """One complete set, as readers see it."""
+    """One complete set, as readers see it; `agreement`: whether the live views had said the same before it."""
 
     id: int
     run_id: str
     lake_snapshot: int
     published_at: datetime
     tables: tuple[PublishedTable, ...]
+    agreement: Agreement | None = None

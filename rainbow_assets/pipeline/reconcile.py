@@ -4,6 +4,7 @@ Here: counts of rows that one layer has and the other lacks. Not here: a check's
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 from pyiceberg.catalog.sql import SqlCatalog
@@ -29,12 +30,16 @@ def broken_files(connection: duckdb.DuckDBPyConnection, files: dict[LandingFile,
 
 @dataclass(frozen=True)
 class Completeness:
-    """`rows`: what the source holds; `missing`: of these not in raw; `repeated`: versions that raw holds twice."""
+    """`rows`: what the source holds; `missing`: of these not in raw; `repeated`: versions that raw holds twice.
+
+    `at`: whatever was committed before this moment (UTC, the source's clock) was looked at.
+    """
 
     rows: int
     missing: int
     repeated: int
     sample: list[str]
+    at: datetime
 
     @property
     def passed(self) -> bool:
@@ -55,14 +60,16 @@ def source_in_raw(
     sums = ", ".join(["count(*)", *(f"sum({quote(name)})" for name in [*table.key, *table.money])])
     tellable = f"FILTER (WHERE updated_at >= '{extract.FIRST_TIME}')"
     times = f"sum((date_part('epoch', updated_at) * 1000000)::bigint) {tellable}"  # microseconds, exact in a double
-    query = f"SELECT {sums}, {times} FROM public.{quote(table.name)} WHERE {extract.within(days)}"
-    there = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", query)[0]
+    query = (
+        f"SELECT now() AT TIME ZONE 'UTC', {sums}, {times} FROM public.{quote(table.name)} WHERE {extract.within(days)}"
+    )
+    at, *there = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", query)[0]
     here = connection.execute(
         f"SELECT {sums}, sum(epoch_us(updated_at)) {tellable} FROM {raw} WHERE {in_days}"
     ).fetchone()
-    if here == there:
-        return Completeness(there[0], 0, 0, [])
-    return _compare_rows(connection, source_url, table, columns, days, f"(FROM {raw} WHERE {in_days})")
+    if here == tuple(there):
+        return Completeness(there[0], 0, 0, [], at)
+    return _compare_rows(connection, source_url, table, columns, days, f"(FROM {raw} WHERE {in_days})", at)
 
 
 def _compare_rows(
@@ -72,6 +79,7 @@ def _compare_rows(
     columns: list[str],
     days: Days,
     raw: str,
+    at: datetime,
 ) -> Completeness:
     """Join the source's keys, times and money with raw's; money as the source has it, with all its decimals."""
     names = [*table.key, "updated_at", *table.money]
@@ -93,7 +101,7 @@ def _compare_rows(
     keys = ", ".join(quote(name) for name in [*table.key, "updated_at"])
     sample = connection.execute(f"SELECT row({keys})::VARCHAR {missing} LIMIT {SAMPLE}").fetchall() if lost else []
     connection.execute("DROP TABLE memory.main.held")
-    return Completeness(rows, lost, repeated, [text for (text,) in sample])
+    return Completeness(rows, lost, repeated, [text for (text,) in sample], at)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,41 @@ OTHERS = (
     CREATE TABLE IF NOT EXISTS {FLUSHES} (
         flush UInt64, lsn UInt64, changes UInt64, live_until {MOMENT}, lag_seconds Float64, lag_bytes UInt64,
         flushed_at {MOMENT} DEFAULT now64(6)
-    ) ENGINE = MergeTree ORDER BY flush TTL toDateTime(flushed_at) + INTERVAL 30 DAY
+    ) ENGINE = MergeTree ORDER BY flush
+    """,
+    # The speed part as of a refresh: it goes with one publication, and a refresh counts once it stands here.
+    f"""
+    CREATE TABLE IF NOT EXISTS speed_refreshes (
+        refresh UInt64, publication UInt64, flush UInt64, refreshed_at {MOMENT} DEFAULT now64(6)
+    ) ENGINE = MergeTree PARTITION BY refresh ORDER BY publication
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS speed_changed (refresh UInt64, id Int64)
+    ENGINE = MergeTree PARTITION BY refresh ORDER BY id
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS speed_details (
+        refresh UInt64, order_transaction Int64, product_id Int64, customer Int64, payment Int64,
+        created_at DateTime64(6, 'UTC'), quantity Int64, price Decimal(38, 2), promotion Int64
+    ) ENGINE = MergeTree PARTITION BY refresh ORDER BY (order_transaction, product_id)
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS speed_sales (
+        refresh UInt64, sign Int8, order_date Date32, order_transaction Int64, product_id Int64, seller_id Int64,
+        customer_id Int64, payment_id Int64, sales_quantity Int64, sales_amount Decimal(38, 2),
+        discount_amount Decimal(38, 2)
+    ) ENGINE = MergeTree PARTITION BY refresh ORDER BY (order_date, order_transaction, product_id)
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS speed_names (
+        refresh UInt64, kind LowCardinality(String), id Int64, name Nullable(String), detail Nullable(String)
+    ) ENGINE = MergeTree PARTITION BY refresh ORDER BY (kind, id)
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS speed_product_sales (
+        publication UInt64, product_id Int64, category Nullable(String), product_name Nullable(String),
+        sales_quantity Int64, sales_amount Decimal(38, 2), profit Decimal(38, 2)
+    ) ENGINE = MergeTree PARTITION BY publication ORDER BY product_id
     """,
 )
 

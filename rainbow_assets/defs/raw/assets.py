@@ -14,7 +14,7 @@ from rainbow_assets.defs.raw.checks import (
     volume_results,
 )
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import landing, reconcile, register, volume
+from rainbow_assets.pipeline import coverage, landing, reconcile, register, volume
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES, SourceTable
 
@@ -52,6 +52,8 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
             columns = register.known_columns(connection, table)
             complete = reconcile.source_in_raw(connection, source, table, list(columns), days)
             agreement = reconcile.catalogs_agree(connection, lake.iceberg, table, landed, days)
+            if complete.passed and table.name in coverage.TABLES:
+                coverage.note(connection, table.name, days, complete.at, context.run.run_id)
             with ducklake.transaction(connection):  # for its failures
                 daily = table.name in DAILY_TABLES
                 volumes = volume.volumes(connection, table.name, days, settings) if daily else None

@@ -10,9 +10,12 @@ from rainbow_assets.pipeline.publish import publish
 from rainbow_assets.pipeline.publish_compare import compare
 from rainbow_assets.pipeline.publish_lake import require_whole_build
 from rainbow_assets.pipeline.publish_tables import SERVED
+from rainbow_assets.speed.agreement import Agreement
 from rainbow_assets.systems import clickhouse, postgres
 
 EQUALS = "equals_the_lake"
+BY_DAY, AGREED = "sales_by_day", "speed_part_was_right"
+SAMPLE = 5
 
 
 def _key(name: str) -> dg.AssetKey:
@@ -42,6 +45,13 @@ def _key(name: str) -> dg.AssetKey:
             blocking=True,
         )
         for item in SERVED
+    ]
+    + [
+        check_spec(
+            _key(BY_DAY),
+            AGREED,
+            "What the live views said before this publication is what they say with it: the speed part was right.",
+        )
     ],
     pool="serving",
 )
@@ -84,3 +94,20 @@ def serving(
             description=str(found) if found else None,
             metadata=dict(what_to_do(EQUALS)),
         )
+    yield _agreement(done.agreement or Agreement(reason="The first publication."))
+
+
+def _agreement(found: Agreement) -> dg.AssetCheckResult:
+    """The comparison of the speed part with the batch layer that has caught up."""
+    return dg.AssetCheckResult(
+        asset_key=_key(BY_DAY),
+        check_name=AGREED,
+        passed=not found.differences,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=found.reason or "; ".join(str(day) for day in found.differences[:SAMPLE]) or None,
+        metadata={
+            "days_different": len(found.differences),
+            "sample": dg.MetadataValue.json([str(day) for day in found.differences[:SAMPLE]]),
+            **what_to_do(AGREED),
+        },
+    )

@@ -1,0 +1,35 @@
+"""What raw covers: for which days, and when, it was seen to hold every sale that the source had.
+
+Here: the notes that raw's steps take. Not here: what they mean to a build (`models/ops/batch_coverage.sql`) and to the
+live views, which count a sale in the batch part or in the speed part by them (`speed/`).
+"""
+
+from datetime import datetime
+
+import duckdb
+
+from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.systems import ducklake
+from rainbow_assets.systems.ducklake import LAKE
+
+TABLES = ("orders", "orderdetails")  # what a sale is made of
+
+
+def note(connection: duckdb.DuckDBPyConnection, table: str, days: Days, at: datetime, run_id: str) -> None:
+    """Note that raw holds all of `table` in `days` that was committed before `at` (UTC).
+
+    Call it after the files are registered: a build that sees the note then sees them, too.
+
+    Raises:
+        TransientError: the lake does not answer.
+    """
+    with ducklake.transaction(connection, f"cover {table}", run_id):
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.ops")
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {LAKE}.ops.coverage "
+            "(table_name VARCHAR, first_day DATE, last_day DATE, is_first BOOLEAN, verified_at TIMESTAMP)"
+        )
+        connection.execute(
+            f"INSERT INTO {LAKE}.ops.coverage VALUES (?, ?, ?, ?, ?)",
+            [table, days.first, days.last, days.open_start, at],
+        )

@@ -1,0 +1,116 @@
+"""The speed part: what the changes that the batch layer does not know yet add to a publication, made anew in one go.
+
+Here: when it is made, from which tables, and what is dropped afterwards. Not here: the rules (`sql/`), and the views
+that add both parts up (`views.py`).
+
+A refresh is complete before it counts, and goes with one publication. So a reader sees a publication with the changes
+that it lacks, and in the next moment the next one with those that are still lacking: no sale twice, none missing.
+"""
+
+from importlib.resources import files
+
+from clickhouse_connect.driver.client import Client
+
+from rainbow_assets.pipeline.publish_tables import SERVED, SUPPORT
+from rainbow_assets.speed import tables
+from rainbow_assets.systems.clickhouse import literal, quote
+
+# A commit may become visible to other sessions this many seconds after its own time.
+MARGIN = 60
+# A reader finds its refresh first and its rows a moment later.
+KEPT = "INTERVAL 1 MINUTE"
+OF_A_REFRESH = ("speed_refreshes", "speed_changed", "speed_details", "speed_sales", "speed_names")
+# The batch layer's rules for bad rows (dbt_project/macros/quality.sql): such a version does not count.
+GOOD_TIMES = (
+    "(created_at >= '1970-01-01' AND created_at < '2100-01-01' AND updated_at >= '1970-01-01' "
+    "AND updated_at < '2100-01-01' AND ifNull(deleted_at >= '1970-01-01' AND deleted_at < '2100-01-01', true))"
+)
+RULES = {
+    "margin": str(MARGIN),
+    "no_day": tables.NO_DAY,
+    "beginning": "toDateTime64('1900-01-01', 6, 'UTC')",
+    "good_times": GOOD_TIMES,
+    "good_detail": "(quantity BETWEEN 0 AND 1000000000 AND price >= 0 AND quantity * price <= 9999999999999999.99)",
+    "live": f"NOT is_deleted AND {GOOD_TIMES}",
+    # As DuckDB's concat_ws: without what is missing.
+    "full_name": "arrayStringConcat(arrayMap(x -> assumeNotNull(x), arrayFilter(x -> x IS NOT NULL, "
+    "[first_name, last_name])), ' ')",
+}
+
+
+def refresh(client: Client, publication: int | None = None, manifest: str = "publications") -> int:
+    """Make the speed part of a publication (default: the current one) from all that was flushed; its number.
+
+    Before the first publication there is nothing to add to: 0. `manifest` lists the publication's slices.
+
+    Raises:
+        ClickHouseError: as the client raises it; nothing counts then.
+    """
+    if publication is None:
+        if not _number(client, "EXISTS TABLE publications"):
+            return 0
+        publication = _number(client, "SELECT max(publication) FROM publications")
+        if not publication:
+            return 0
+    number = _number(client, "SELECT generateSnowflakeID()")
+    flush = _number(client, f"SELECT max(flush) FROM {tables.FLUSHES}")
+    words = RULES | _relations(client, publication, manifest)
+    words |= {"refresh": str(number), "publication": str(publication), "flush": str(flush)}
+    for step in ("speed_changed", "speed_details", "speed_sales", "speed_names"):
+        _insert(client, step, words)
+    if not _number(client, f"SELECT count() FROM speed_refreshes WHERE publication = {publication}"):
+        client.command(f"ALTER TABLE speed_product_sales DROP PARTITION {publication}")
+        _insert(client, "speed_products", words)
+    client.command(
+        f"INSERT INTO speed_refreshes (refresh, publication, flush) VALUES ({number}, {publication}, {flush})"
+    )
+    _remove_old(client, publication)
+    return number
+
+
+def _relations(client: Client, publication: int, manifest: str) -> dict[str, str]:
+    """SQL for the rows that each table has in a publication, whether readers see it by now or not."""
+    entries = f"{quote(manifest)} WHERE publication = {publication}"
+    stores = {
+        row[0]: row[1] for row in client.query(f"SELECT name, any(store) FROM {entries} GROUP BY name").result_rows
+    }
+    relations = {}
+    for served in (*SERVED, *SUPPORT):
+        key, listed = (
+            (f"({quote(served.slice_by)}, version)", "slice, version") if served.slice_by else ("version",) * 2
+        )
+        rows = f"{key} IN (SELECT {listed} FROM {entries} AND name = {literal(served.name)})"
+        store = stores.get(served.name)  # a table without rows has no entry
+        relations[served.name] = (
+            f"(SELECT * FROM {quote(store)} WHERE {rows})"
+            if store
+            else f"(SELECT * FROM {quote(served.view)} WHERE false)"
+        )
+    return relations
+
+
+def _remove_old(client: Client, publication: int) -> None:
+    """Drop the refreshes that no reader can have found, and those that never came to count."""
+    known = "SELECT max(refresh) FROM speed_refreshes GROUP BY publication"
+    old = (
+        "SELECT table, partition FROM system.parts WHERE active AND database = currentDatabase() "
+        f"AND table IN ({', '.join(map(literal, OF_A_REFRESH))}) AND toUInt64(partition) NOT IN ({known}) "
+        f"AND toUInt64(partition) < dateTime64ToSnowflakeID(now64(3) - {KEPT}) GROUP BY ALL"
+    )
+    gone = (
+        "SELECT table, partition FROM system.parts WHERE active AND database = currentDatabase() "
+        "AND table = 'speed_product_sales' AND toUInt64(partition) < {publication} "
+        "AND toUInt64(partition) NOT IN (SELECT publication FROM publications) GROUP BY ALL"
+    )
+    for query in (old, gone.format(publication=publication)):
+        for table, partition in client.query(query).result_rows:
+            client.command(f"ALTER TABLE {quote(table)} DROP PARTITION {partition}")
+
+
+def _insert(client: Client, step: str, words: dict[str, str]) -> None:
+    client.command(files("rainbow_assets.speed").joinpath("sql", f"{step}.sql").read_text().format_map(words))
+
+
+def _number(client: Client, query: str) -> int:
+    [(value,)] = client.query(query).result_rows
+    return int(value)

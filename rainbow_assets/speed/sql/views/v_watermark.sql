@@ -1,0 +1,21 @@
+SELECT
+    publications.publication AS publication,
+    publications.run_id AS run_id,
+    publications.published_at AS published_at,
+    (SELECT maxOrNull(day) FROM batch_coverage) AS batch_until,
+    flushes.live_until AS live_until,
+    flushes.lag_seconds AS lag_seconds,
+    flushes.lag_bytes AS lag_bytes,
+    flushes.flushed_at AS flushed_at
+FROM (
+    SELECT publication, any(run_id) AS run_id, any(published_at) AS published_at
+    FROM publications
+    WHERE publication = (SELECT max(publication) FROM publications)
+    GROUP BY publication
+) AS publications
+LEFT JOIN (
+    SELECT 1 AS one, toNullable(argMax(live_until, flush)) AS live_until, toNullable(argMax(lag_seconds, flush)) AS lag_seconds,
+        toNullable(argMax(lag_bytes, flush)) AS lag_bytes, toNullable(max(speed_flushes.flushed_at)) AS flushed_at
+    FROM speed_flushes
+    HAVING count() > 0
+) AS flushes ON flushes.one = 1
