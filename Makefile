@@ -1,10 +1,11 @@
 # The project's verbs. Each one does its own set-up: on a fresh machine `make demo` needs Python 3.11+ and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help install demo ui test soak check bench lock clean
+.PHONY: help install extras demo ui api stream dashboard test soak check bench lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+EXTRAS := .venv/.extras
 
 # Telemetry is off for every tool that has any.
 export DO_NOT_TRACK := 1
@@ -21,7 +22,15 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
+# The same and more: what runs the speed layer and the dashboard, and their tests.
+$(EXTRAS): $(STAMP) requirements-all.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-all.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(EXTRAS)
+
 install: $(STAMP)  ## a .venv with the locked dependencies and the `rainbow` command
+
+extras: $(EXTRAS)  ## also the speed layer and the dashboard
 
 demo: install  ## from nothing to a full lakehouse: stack, shop, one run, the batch views
 	$(BIN)/rainbow demo
@@ -29,19 +38,28 @@ demo: install  ## from nothing to a full lakehouse: stack, shop, one run, the ba
 ui: install  ## the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/rainbow ui
 
-test: install  ## unit, graph and integration tests
+api: install  ## the orders API on http://127.0.0.1:8000
+	$(BIN)/rainbow api
+
+stream: extras  ## the speed layer: the shop's changes into ClickHouse as they happen
+	$(BIN)/rainbow stream
+
+dashboard: extras  ## the dashboard on http://127.0.0.1:8501
+	$(BIN)/rainbow dashboard
+
+test: extras  ## unit, graph and integration tests
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-soak: install  ## the property and fault tests for longer: 1,000 other histories, every point of a run killed
+soak: extras  ## the property and fault tests for longer: 1,000 other histories, every point of a run killed
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest tests/integration/test_any_order.py tests/integration/test_faults.py
 
-check: install  ## lint and types
+check: extras  ## lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests/*.sql
 
-bench: install  ## the benchmarks: ratios, as a table and as JSON
+bench: extras  ## the benchmarks: ratios, as a table and as JSON
 	$(BIN)/python -m benchmarks
 
 lock: install  ## pin the dependencies again, with hashes

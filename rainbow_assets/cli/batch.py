@@ -22,6 +22,13 @@ DEMO_ORDER = {  # of the views that are not read from their first column on
     "top_products_by_category": "category, profit_rank",
     "customer_ranking": "customer_rank",
 }
+NEXT = """
+Next:
+  make ui         the graph: materialise, backfill, schedule, checks    http://127.0.0.1:3000
+  make stream     the shop's changes in the views as they happen
+  make api        takes orders                                          http://127.0.0.1:8000
+  make dashboard  the numbers, and how new they are                     http://127.0.0.1:8501
+  rainbow sql --engine clickhouse 'SELECT * FROM v_total_sales'"""
 Start = Annotated[datetime | None, typer.Option("--from", formats=FORMATS, help="First day of a range.")]
 End = Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Last day of a range.")]
 
@@ -101,7 +108,7 @@ def demo(
         query = f"SELECT * FROM v_{name}_batch ORDER BY {DEMO_ORDER.get(name, 1)} LIMIT 7"
         with ask(settings, "clickhouse", query) as answer:
             write_table(answer, sys.stdout)
-    typer.echo("\nThe graph: make ui. Any query: rainbow sql --engine clickhouse 'SELECT …'.")
+    typer.echo(NEXT)
 
 
 def ui(
