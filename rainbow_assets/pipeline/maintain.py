@@ -1,7 +1,7 @@
 """Maintenance: what keeps the lakehouse as quick and as small after a year as on its first day.
 
-Here: the order of the parts. Not here: the work on DuckLake (`maintain_lake.py`), on Iceberg (`maintain_iceberg.py`)
-and on logs (`maintain_logs.py`). Nothing below `raw/` is touched by any of it.
+Here: the order of the parts. Not here: the work on DuckLake (`maintain_lake.py`), on Iceberg (`maintain_iceberg.py`),
+on ClickHouse (`maintain_live.py`) and on logs (`maintain_logs.py`). Nothing below `raw/` is touched by any of it.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 from rainbow_assets.pipeline.maintain_iceberg import maintain_iceberg
 from rainbow_assets.pipeline.maintain_lake import maintain_lake
+from rainbow_assets.pipeline.maintain_live import maintain_live
 from rainbow_assets.pipeline.maintain_logs import maintain_logs
 from rainbow_assets.pipeline.maintain_plan import Plan, Step
 from rainbow_assets.settings import Settings
+
+PARTS = (maintain_lake, maintain_iceberg, maintain_live, maintain_logs)
 
 
 def maintain(
@@ -28,4 +31,4 @@ def maintain(
     """
     keep = timedelta(days=settings.retention_days if keep_days is None else keep_days)
     plan = Plan(settings, datetime.now(UTC), keep, dry_run, say)
-    return [step for part in (maintain_lake, maintain_iceberg, maintain_logs) for step in part(plan) if step.items]
+    return [step for part in PARTS for step in part(plan) if step.items]

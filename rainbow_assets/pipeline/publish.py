@@ -23,10 +23,10 @@ from rainbow_assets.pipeline.publish_compare import Difference, compare
 from rainbow_assets.pipeline.publish_plan import Plan, make_plans
 from rainbow_assets.pipeline.publish_tables import SERVED, SUPPORT, Entry, Publication, PublishedTable, Served
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed import agreement
+from rainbow_assets.speed import agreement, prune
 from rainbow_assets.speed import tables as live_tables
 from rainbow_assets.speed import views as live_views
-from rainbow_assets.speed.refresh import refresh
+from rainbow_assets.speed.refresh import catch_up, refresh
 from rainbow_assets.systems import clickhouse, ducklake, object_store
 
 __all__ = ["SERVED", "Difference", "Publication", "compare", "current", "publish"]
@@ -86,6 +86,9 @@ def publish(
             publish_manifest.switch(server, number, run_id, listed)
             _require_newest(server, number)
             agreed = agreement.compare(server) if live and previous else None
+            if live:
+                catch_up(server)
+                prune.covered(server)
         with clickhouse.errors(settings, "removing old publications"):
             for plan in plans:
                 publish_views.settle(server, plan.table)

@@ -68,6 +68,14 @@ def refresh(client: Client, publication: int | None = None, manifest: str = "pub
     return number
 
 
+def catch_up(client: Client) -> None:
+    """Refresh where a flush came while the publication was being prepared: a server takes both at once."""
+    newest = f"(SELECT max(flush) FROM {tables.FLUSHES})"
+    current = "publication = (SELECT max(publication) FROM publications)"
+    if not _number(client, f"SELECT max(flush) = {newest} FROM speed_refreshes WHERE {current}"):
+        refresh(client)
+
+
 def _relations(client: Client, publication: int, manifest: str) -> dict[str, str]:
     """SQL for the rows that each table has in a publication, whether readers see it by now or not."""
     entries = f"{quote(manifest)} WHERE publication = {publication}"

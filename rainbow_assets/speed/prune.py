@@ -1,0 +1,61 @@
+"""What the speed layer need not keep: changes that the batch layer covers, and rows that newer ones replaced.
+
+Here: the conditions, and the deletes. Not here: when (`pipeline/publish.py`, `stream.py`, `pipeline/maintain_live.py`).
+"""
+
+from datetime import datetime
+
+from clickhouse_connect.driver.client import Client
+
+from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, changes_of
+from rainbow_assets.systems.clickhouse import literal, quote
+from rainbow_assets.tables import SourceTable
+
+# Longer than any margin of `refresh.py` and `speed_names.sql`.
+OVERLAP = "INTERVAL 2 DAY"
+
+
+def covered(client: Client) -> None:
+    """Take what the current publication covers from the queue of changes; no reader looks there."""
+    if not client.query("EXISTS VIEW batch_coverage").result_rows[0][0]:
+        return
+    row = "(table_name, id, change_date, committed_at, flush)"
+    client.command(
+        f"DELETE FROM {TOUCHED} WHERE {row} IN ("
+        f"SELECT (t.table_name, t.id, t.change_date, t.committed_at, t.flush) FROM {TOUCHED} AS t "
+        "INNER JOIN batch_coverage AS c ON t.change_date = c.day "
+        f"WHERE t.change_date != '{NO_DAY}' AND c.verified_at > t.committed_at + {OVERLAP})"
+    )
+
+
+def superseded(client: Client, table: SourceTable, before: datetime, is_dry: bool) -> list[str]:
+    """Delete the rows that a newer one of their key replaced before that time; the days, with their rows.
+
+    Only those of days that the batch layer has: it knows these versions.
+    """
+    name, key = quote(changes_of(table)), ", ".join(map(quote, table.key))
+    old = (
+        f"committed_at < {_moment(before)} AND toDate32(updated_at) IN (SELECT day FROM batch_coverage) "
+        f"AND ({key}, lsn) NOT IN (SELECT {key}, max(lsn) FROM {name} GROUP BY {key})"
+    )
+    days = client.query(
+        f"SELECT toDate32(updated_at) AS day, count() FROM {name} WHERE {old} GROUP BY day ORDER BY day"
+    )
+    if days.result_rows and not is_dry:
+        client.command(f"DELETE FROM {name} WHERE {old}")
+    return [f"{day}: {rows:,} rows" for day, rows in days.result_rows]
+
+
+def old_flushes(client: Client, before: datetime, is_dry: bool) -> list[str]:
+    """Delete the records of flushes before that time, except for the newest; the days, with their flushes."""
+    old = f"flushed_at < {_moment(before)} AND flush < (SELECT max(flush) FROM {FLUSHES})"
+    days = client.query(
+        f"SELECT toDate32(flushed_at) AS day, count() FROM {FLUSHES} WHERE {old} GROUP BY day ORDER BY day"
+    )
+    if days.result_rows and not is_dry:
+        client.command(f"DELETE FROM {FLUSHES} WHERE {old}")
+    return [f"{day}: {flushes:,} flushes" for day, flushes in days.result_rows]
+
+
+def _moment(time: datetime) -> str:
+    return f"toDateTime64({literal(time.strftime('%Y-%m-%d %H:%M:%S'))}, 6, 'UTC')"
