@@ -47,13 +47,11 @@ def refresh(client: Client, publication: int | None = None, manifest: str = "pub
         ClickHouseError: as the client raises it; nothing counts then.
     """
     if publication is None:
-        if not _number(client, "EXISTS TABLE publications"):
-            return 0
         publication = _number(client, "SELECT max(publication) FROM publications")
         if not publication:
             return 0
     number = _number(client, "SELECT generateSnowflakeID()")
-    flush = _number(client, f"SELECT max(flush) FROM {tables.FLUSHES}")
+    flush = _number(client, tables.SHOWN)
     words = RULES | _relations(client, publication, manifest)
     words |= {"refresh": str(number), "publication": str(publication), "flush": str(flush)}
     for step in ("speed_changed", "speed_details", "speed_sales", "speed_names"):
@@ -69,10 +67,15 @@ def refresh(client: Client, publication: int | None = None, manifest: str = "pub
 
 
 def catch_up(client: Client) -> None:
-    """Refresh where a flush came while the publication was being prepared: a server takes both at once."""
-    newest = f"(SELECT max(flush) FROM {tables.FLUSHES})"
+    """Refresh the current publication where flushes came since; the stream calls it after each of them.
+
+    Raises:
+        ClickHouseError: as the client raises it.
+    """
+    if not _number(client, "EXISTS TABLE publications"):
+        return
     current = "publication = (SELECT max(publication) FROM publications)"
-    if not _number(client, f"SELECT max(flush) = {newest} FROM speed_refreshes WHERE {current}"):
+    if not _number(client, f"SELECT max(flush) = ({tables.SHOWN}) FROM speed_refreshes WHERE {current}"):
         refresh(client)
 
 

@@ -14,7 +14,7 @@ FROM (
     GROUP BY publication
 ) AS publications
 LEFT JOIN (
-    SELECT 1 AS one, toNullable(argMax(live_until, flush)) AS live_until, toNullable(argMax(lag_seconds, flush)) AS lag_seconds,
+    SELECT 1 AS one, nullIf(argMax(live_until, flush), toDateTime64(0, 6, 'UTC')) AS live_until, toNullable(argMax(lag_seconds, flush)) AS lag_seconds,
         toNullable(argMax(lag_bytes, flush)) AS lag_bytes, toNullable(max(speed_flushes.flushed_at)) AS flushed_at
     FROM speed_flushes
     HAVING count() > 0
