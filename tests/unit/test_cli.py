@@ -25,7 +25,7 @@ from rainbow_assets.redact import redact
 from rainbow_assets.settings import PREFIX
 from rainbow_assets.stack.ports import free_ports
 
-VERBS = ("up", "down", "status", "env", "doctor", "sql", "history", "version", "fsck", "maintain", "alerts")
+VERBS = ("up", "down", "status", "env", "doctor", "sql", "history", "version", "fsck", "maintain", "alerts", "api")
 
 
 @pytest.fixture(autouse=True)
