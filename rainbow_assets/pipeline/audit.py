@@ -27,6 +27,7 @@ KEYS = {
     "marts.top_products_by_category": ("product_id",),
     "marts.top_sellers": ("seller_id",),
     "ops.quarantine": ("quarantine_id",),
+    "ops.batch_coverage": ("day",),
 }
 VERSIONS = {
     "warehouse.dim_customers": "customer_id",
