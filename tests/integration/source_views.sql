@@ -15,24 +15,26 @@ LEFT JOIN promotions AS p ON p.id = d.promotion_id
 WHERE o.deleted_at IS NULL AND d.deleted_at IS NULL;
 
 CREATE TEMPORARY VIEW total_sales AS
-SELECT sum(quantity), sum(amount), sum(amount - discount), max(day) FROM sales;
+SELECT sum(quantity) AS q, sum(amount) AS a, sum(amount - discount) AS profit, max(day) AS newest FROM sales;
 
 CREATE TEMPORARY VIEW sales_by_day AS
-SELECT day, count(DISTINCT order_id), sum(quantity) AS q, sum(amount) AS a, sum(discount) AS d, sum(amount - discount)
+SELECT day, count(DISTINCT order_id) AS n, sum(quantity) AS q, sum(amount) AS a, sum(discount) AS d,
+    sum(amount - discount) AS profit
 FROM sales GROUP BY day;
 
 CREATE TEMPORARY VIEW sales_by_day_of_week AS
-SELECT extract(isodow FROM day)::int, to_char(day, 'FMDay'), count(DISTINCT order_id), sum(quantity) AS q,
-    sum(amount) AS a, sum(amount - discount)
+SELECT extract(isodow FROM day)::int AS weekday, to_char(day, 'FMDay') AS name, count(DISTINCT order_id) AS n,
+    sum(quantity) AS q, sum(amount) AS a, sum(amount - discount) AS profit
 FROM sales GROUP BY 1, 2;
 
 CREATE TEMPORARY VIEW top_sellers AS
-SELECT s.id, s.name, sum(quantity) AS q, sum(amount) AS a, sum(amount - discount), rank() OVER (ORDER BY sum(amount) DESC)
+SELECT s.id, s.name, sum(quantity) AS q, sum(amount) AS a, sum(amount - discount) AS profit,
+    rank() OVER (ORDER BY sum(amount) DESC) AS place
 FROM sales JOIN products AS p ON p.id = sales.product_id JOIN sellers AS s ON s.id = p.seller_id GROUP BY s.id, s.name;
 
 CREATE TEMPORARY VIEW top_products_by_category AS
 SELECT * FROM (
-    SELECT c.name AS category, p.id, p.name, sum(quantity) AS q, sum(amount) AS a, sum(amount - discount) AS profit,
+    SELECT c.name AS category, p.id, p.name AS product, sum(quantity) AS q, sum(amount) AS a, sum(amount - discount) AS profit,
         row_number() OVER (PARTITION BY c.name ORDER BY sum(amount - discount) DESC, p.id) AS place
     FROM sales JOIN products AS p ON p.id = sales.product_id JOIN categories AS c ON c.id = p.category_id
     GROUP BY c.name, p.id, p.name
@@ -40,10 +42,10 @@ SELECT * FROM (
 
 CREATE TEMPORARY VIEW payment_methods AS
 SELECT p.id, p.name, p.type, count(DISTINCT order_id) AS n,
-    round(count(DISTINCT order_id) / sum(count(DISTINCT order_id)) OVER (), 6), sum(amount) AS a
+    round(count(DISTINCT order_id) / sum(count(DISTINCT order_id)) OVER (), 6) AS part, sum(amount) AS a
 FROM sales JOIN payments AS p ON p.id = sales.payment_id GROUP BY p.id, p.name, p.type;
 
 CREATE TEMPORARY VIEW customer_ranking AS
-SELECT c.id, concat_ws(' ', c.first_name, c.last_name) AS name, count(DISTINCT order_id), sum(quantity) AS q,
-    sum(amount) AS a, rank() OVER (ORDER BY sum(amount) DESC)
+SELECT c.id, concat_ws(' ', c.first_name, c.last_name) AS name, count(DISTINCT order_id) AS n, sum(quantity) AS q,
+    sum(amount) AS a, rank() OVER (ORDER BY sum(amount) DESC) AS place
 FROM sales JOIN customers AS c ON c.id = sales.customer_id GROUP BY c.id;

@@ -1,13 +1,12 @@
 """Both halves together: orders through the API, the stream, the batch run; and every one of them killed in between.
 
-Whenever the stream has read all of the log, the live views equal SQL over the source: before a batch run, while it runs,
-after it, and after whatever died.
+Whenever the stream has read all of the log, the live views equal SQL over the source: before a batch run, while it
+runs, after it, and after whatever died.
 """
 
 import contextlib
 import itertools
 import json
-import signal
 import subprocess
 import threading
 import time
@@ -48,6 +47,10 @@ READ = (
     "SELECT exists(SELECT 1 FROM speed_brands WHERE name = '{}') "
     "AND argMax(JSONExtractBool(position, 'copied'), flush) FROM speed_flushes"
 )
+JUDGED = (
+    "SELECT passed, description FROM ops_check_results WHERE check_name = 'speed_part_was_right' "
+    "ORDER BY evaluated_at DESC LIMIT 1"
+)
 CHANGES = {  # what happens to orders of long ago, at `at`
     "another quantity, the order as it was": "UPDATE orderdetails SET quantity = quantity + 3, updated_at = {at} "
     "WHERE id IN (SELECT min(id) FROM orders)",
@@ -55,8 +58,8 @@ CHANGES = {  # what happens to orders of long ago, at `at`
     "WHERE id IN (SELECT id FROM orders WHERE deleted_at IS NULL ORDER BY id LIMIT 2 OFFSET 5)",
     "a detail is deleted": "UPDATE orderdetails SET deleted_at = {at}, updated_at = {at} WHERE (id, product_id) IN "
     "(SELECT id, product_id FROM orderdetails WHERE deleted_at IS NULL ORDER BY id, product_id LIMIT 3 OFFSET 30)",
-    "paid otherwise, by someone else": "UPDATE orders SET payment_id = payment_id % 3 + 1, customer_id = 1, updated_at = {at} "
-    "WHERE id IN (SELECT id FROM orders WHERE deleted_at IS NULL ORDER BY id LIMIT 4 OFFSET 20)",
+    "paid otherwise, by someone else": "UPDATE orders SET payment_id = payment_id % 3 + 1, customer_id = 1, "
+    "updated_at = {at} WHERE id IN (SELECT id FROM orders WHERE deleted_at IS NULL ORDER BY id LIMIT 4 OFFSET 20)",
     "it was no mistake": "UPDATE orders SET deleted_at = NULL, updated_at = {at} WHERE id IN "
     "(SELECT min(id) FROM orders WHERE deleted_at IS NOT NULL)",
     "names change": "UPDATE categories SET name = name || '!', updated_at = {at} WHERE id = 1; "
@@ -103,7 +106,8 @@ class Lakehouse:
 
     def products(self, count: int) -> list[int]:
         """Products of which there are many."""
-        query = "SELECT p.id FROM products p JOIN inventories i USING (id) WHERE p.deleted_at IS NULL ORDER BY -i.quantity LIMIT %s"
+        query = "SELECT id FROM products JOIN inventories USING (id) WHERE products.deleted_at IS NULL "
+        query += "ORDER BY inventories.quantity DESC LIMIT %s"
         with psycopg.connect(self.settings.secret("source_url")) as connection:
             return [number for (number,) in connection.execute(query, [count]).fetchall()]
 
@@ -161,7 +165,9 @@ def lakehouse(fresh_settings: Settings) -> Iterator[Lakehouse]:
         lakehouse.kill(verb)
 
 
-def test_a_sale_counts_once_whatever_runs_and_whatever_dies(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch):
+def test_a_sale_counts_once_whatever_runs_and_whatever_dies(
+    lakehouse: Lakehouse, stack: Settings, monkeypatch: pytest.MonkeyPatch
+):
     done = rainbow("run", "--from", FIRST, "--to", LAST)
     assert done.returncode == 0, done.stderr
     assert lakehouse.live() == lakehouse.source(), "without a stream they are the batch views"
@@ -200,17 +206,15 @@ def test_a_sale_counts_once_whatever_runs_and_whatever_dies(lakehouse: Lakehouse
         lakehouse.require_equal()
     assert run.wait() == 0, run.communicate()
     lakehouse.require_equal()
-    assert lakehouse.ask(
-        "SELECT passed, description FROM ops_check_results WHERE check_name = 'speed_part_was_right' ORDER BY evaluated_at DESC LIMIT 1"
-    ) == [(True, None)]
+    assert lakehouse.ask(JUDGED) == [(True, None)]
 
     # A row that is deleted for good, of a day that the batch layer has.
     lakehouse.change("DELETE FROM orders WHERE id IN (SELECT max(id) FROM orders WHERE created_at < '2026-03-03')")
     lakehouse.require_equal()
 
     # PostgreSQL dies under the stream and the API.
-    kill(lakehouse.settings, 0, signal.SIGKILL)
-    lifecycle.up(Settings.load())
+    kill(stack, 0)
+    lifecycle.up(stack)
     eventually(lambda: lakehouse.call("GET", "/ping")[0] == 200)
     eventually(lambda: lakehouse.order([third]) is None)
     lakehouse.require_equal()
