@@ -19,19 +19,31 @@ from rainbow_assets.systems.clickhouse import literal, quote
 MARGIN = 60
 # A reader finds its refresh first and its rows a moment later.
 KEPT = "INTERVAL 1 MINUTE"
-OF_A_REFRESH = ("speed_refreshes", "speed_changed", "speed_details", "speed_sales", "speed_names")
+OF_A_REFRESH = ("speed_refreshes", "speed_changed", "speed_details", "speed_sales", "speed_wanted", "speed_names")
 # The batch layer's rules for bad rows (dbt_project/macros/quality.sql): such a version does not count.
+
+
+def _believable(column: str) -> str:
+    return f"ifNull({column} >= '1970-01-01' AND {column} < '2100-01-01', true)"
+
+
 GOOD_TIMES = (
-    "(created_at >= '1970-01-01' AND created_at < '2100-01-01' AND updated_at >= '1970-01-01' "
-    "AND updated_at < '2100-01-01' AND ifNull(deleted_at >= '1970-01-01' AND deleted_at < '2100-01-01', true))"
+    "(created_at IS NOT NULL AND updated_at IS NOT NULL "
+    f"AND {' AND '.join(map(_believable, ('created_at', 'updated_at', 'deleted_at')))})"
 )
 RULES = {
     "margin": str(MARGIN),
     "no_day": tables.NO_DAY,
     "beginning": "toDateTime64('1900-01-01', 6, 'UTC')",
     "good_times": GOOD_TIMES,
-    "good_detail": "(quantity BETWEEN 0 AND 1000000000 AND price >= 0 AND quantity * price <= 9999999999999999.99)",
-    "live": f"NOT is_deleted AND {GOOD_TIMES}",
+    "good_detail": f"({GOOD_TIMES} AND quantity BETWEEN 0 AND 1000000000 AND price >= 0 "
+    "AND toDecimal128(price, 2) * assumeNotNull(quantity) <= 9999999999999999.99)",
+    "good_product": f"({GOOD_TIMES} AND id != -1 AND ifNull(price >= 0, true) AND ifNull(original_price >= 0, true))",
+    "good_promotion": f"({GOOD_TIMES} AND id NOT IN (-1, 0) AND {_believable('promo_begin')} "
+    f"AND {_believable('promo_end')})",
+    "live": f"(NOT is_deleted AND {GOOD_TIMES} AND id != -1)",
+    # An entity that was deleted as it was made never was.
+    "known": f"(NOT is_deleted AND {GOOD_TIMES} AND ifNull(deleted_at > created_at, true))",
     # As DuckDB's concat_ws: without what is missing.
     "full_name": "arrayStringConcat(arrayMap(x -> assumeNotNull(x), arrayFilter(x -> x IS NOT NULL, "
     "[first_name, last_name])), ' ')",
@@ -56,7 +68,7 @@ def refresh(client: Client, publication: int | None = None, manifest: str = "pub
     flush = _number(client, f"SELECT max(flush) FROM {tables.FLUSHES}")
     words = RULES | _relations(client, publication, manifest)
     words |= {"refresh": str(number), "publication": str(publication), "flush": str(flush)}
-    for step in ("speed_changed", "speed_details", "speed_sales", "speed_names"):
+    for step in ("speed_changed", "speed_details", "speed_sales", "speed_wanted", "speed_names"):
         _insert(client, step, words)
     if not _number(client, f"SELECT count() FROM speed_refreshes WHERE publication = {publication}"):
         client.command(f"ALTER TABLE speed_product_sales DROP PARTITION {publication}")
