@@ -91,21 +91,18 @@ def catch_up(client: Client) -> None:
 def _relations(client: Client, publication: int, manifest: str) -> dict[str, str]:
     """SQL for the rows that each table has in a publication, whether readers see it by now or not."""
     entries = f"{quote(manifest)} WHERE publication = {publication}"
-    stores = {
-        row[0]: row[1] for row in client.query(f"SELECT name, any(store) FROM {entries} GROUP BY name").result_rows
-    }
+    query = f"SELECT name, any(store), any(version) FROM {entries} GROUP BY name"
+    stores = {row[0]: row[1:] for row in client.query(query).result_rows}
     relations = {}
     for served in (*SERVED, *SUPPORT):
-        key, listed = (
-            (f"({quote(served.slice_by)}, version)", "slice, version") if served.slice_by else ("version",) * 2
-        )
-        rows = f"{key} IN (SELECT {listed} FROM {entries} AND name = {literal(served.name)})"
-        store = stores.get(served.name)  # a table without rows has no entry
-        relations[served.name] = (
-            f"(SELECT * FROM {quote(store)} WHERE {rows})"
-            if store
-            else f"(SELECT * FROM {quote(served.view)} WHERE false)"
-        )
+        store, version = stores.get(served.name, (served.view, None))
+        rows = f"version = {version}"
+        if version is None:
+            rows = "false"  # a table without rows has no entry
+        elif key := served.slice_by:
+            chosen = f"SELECT slice, version FROM {entries} AND name = {literal(served.name)}"
+            rows = f"({quote(key)}, version) IN ({chosen})"
+        relations[served.name] = f"(SELECT * FROM {quote(store)} WHERE {rows})"
     return relations
 
 
