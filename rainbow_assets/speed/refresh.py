@@ -41,9 +41,9 @@ RULES = {
     "good_product": f"({GOOD_TIMES} AND id != -1 AND ifNull(price >= 0, true) AND ifNull(original_price >= 0, true))",
     "good_promotion": f"({GOOD_TIMES} AND id NOT IN (-1, 0) AND {_believable('promo_begin')} "
     f"AND {_believable('promo_end')})",
-    "live": f"(NOT is_deleted AND {GOOD_TIMES} AND id != -1)",
-    # An entity that was deleted as it was made never was.
-    "known": f"(NOT is_deleted AND {GOOD_TIMES} AND ifNull(deleted_at > created_at, true))",
+    # What was deleted as it was made never was.
+    "known": f"(NOT is_deleted AND {GOOD_TIMES} AND id != -1 AND ifNull(deleted_at > created_at, true))",
+    "named": f"(NOT is_deleted AND {GOOD_TIMES})",
     # As DuckDB's concat_ws: without what is missing.
     "full_name": "arrayStringConcat(arrayMap(x -> assumeNotNull(x), arrayFilter(x -> x IS NOT NULL, "
     "[first_name, last_name])), ' ')",
@@ -108,7 +108,11 @@ def _relations(client: Client, publication: int, manifest: str) -> dict[str, str
 
 def _remove_old(client: Client, publication: int) -> None:
     """Drop the refreshes that no reader can have found, and those that never came to count."""
-    known = "SELECT max(refresh) FROM speed_refreshes GROUP BY publication"
+    known = (
+        "SELECT max(refresh) FROM speed_refreshes "
+        f"WHERE publication >= {publication} OR publication IN (SELECT publication FROM publications) "
+        "GROUP BY publication"
+    )
     old = (
         "SELECT table, partition FROM system.parts WHERE active AND database = currentDatabase() "
         f"AND table IN ({', '.join(map(literal, OF_A_REFRESH))}) AND toUInt64(partition) NOT IN ({known}) "
