@@ -19,19 +19,31 @@ from rainbow_assets.systems.clickhouse import literal, quote
 MARGIN = 60
 # A reader finds its refresh first and its rows a moment later.
 KEPT = "INTERVAL 1 MINUTE"
-OF_A_REFRESH = ("speed_refreshes", "speed_changed", "speed_details", "speed_sales", "speed_names")
+OF_A_REFRESH = ("speed_refreshes", "speed_changed", "speed_details", "speed_sales", "speed_wanted", "speed_names")
 # The batch layer's rules for bad rows (dbt_project/macros/quality.sql): such a version does not count.
+
+
+def _believable(column: str) -> str:
+    return f"ifNull({column} >= '1970-01-01' AND {column} < '2100-01-01', true)"
+
+
 GOOD_TIMES = (
-    "(created_at >= '1970-01-01' AND created_at < '2100-01-01' AND updated_at >= '1970-01-01' "
-    "AND updated_at < '2100-01-01' AND ifNull(deleted_at >= '1970-01-01' AND deleted_at < '2100-01-01', true))"
+    "(created_at IS NOT NULL AND updated_at IS NOT NULL "
+    f"AND {' AND '.join(map(_believable, ('created_at', 'updated_at', 'deleted_at')))})"
 )
 RULES = {
     "margin": str(MARGIN),
     "no_day": tables.NO_DAY,
     "beginning": "toDateTime64('1900-01-01', 6, 'UTC')",
     "good_times": GOOD_TIMES,
-    "good_detail": "(quantity BETWEEN 0 AND 1000000000 AND price >= 0 AND quantity * price <= 9999999999999999.99)",
-    "live": f"NOT is_deleted AND {GOOD_TIMES}",
+    "good_detail": f"({GOOD_TIMES} AND quantity BETWEEN 0 AND 1000000000 AND price >= 0 "
+    "AND toDecimal128(price, 2) * assumeNotNull(quantity) <= 9999999999999999.99)",
+    "good_product": f"({GOOD_TIMES} AND id != -1 AND ifNull(price >= 0, true) AND ifNull(original_price >= 0, true))",
+    "good_promotion": f"({GOOD_TIMES} AND id NOT IN (-1, 0) AND {_believable('promo_begin')} "
+    f"AND {_believable('promo_end')})",
+    # What was deleted as it was made never was.
+    "known": f"(NOT is_deleted AND {GOOD_TIMES} AND id != -1 AND ifNull(deleted_at > created_at, true))",
+    "named": f"(NOT is_deleted AND {GOOD_TIMES})",
     # As DuckDB's concat_ws: without what is missing.
     "full_name": "arrayStringConcat(arrayMap(x -> assumeNotNull(x), arrayFilter(x -> x IS NOT NULL, "
     "[first_name, last_name])), ' ')",
@@ -54,7 +66,7 @@ def refresh(client: Client, publication: int | None = None, manifest: str = "pub
     flush = _number(client, tables.SHOWN)
     words = RULES | _relations(client, publication, manifest)
     words |= {"refresh": str(number), "publication": str(publication), "flush": str(flush)}
-    for step in ("speed_changed", "speed_details", "speed_sales", "speed_names"):
+    for step in ("speed_changed", "speed_details", "speed_sales", "speed_wanted", "speed_names"):
         _insert(client, step, words)
     if not _number(client, f"SELECT count() FROM speed_refreshes WHERE publication = {publication}"):
         client.command(f"ALTER TABLE speed_product_sales DROP PARTITION {publication}")
@@ -82,27 +94,28 @@ def catch_up(client: Client) -> None:
 def _relations(client: Client, publication: int, manifest: str) -> dict[str, str]:
     """SQL for the rows that each table has in a publication, whether readers see it by now or not."""
     entries = f"{quote(manifest)} WHERE publication = {publication}"
-    stores = {
-        row[0]: row[1] for row in client.query(f"SELECT name, any(store) FROM {entries} GROUP BY name").result_rows
-    }
+    query = f"SELECT name, any(store), any(version) FROM {entries} GROUP BY name"
+    stores = {row[0]: row[1:] for row in client.query(query).result_rows}
     relations = {}
     for served in (*SERVED, *SUPPORT):
-        key, listed = (
-            (f"({quote(served.slice_by)}, version)", "slice, version") if served.slice_by else ("version",) * 2
-        )
-        rows = f"{key} IN (SELECT {listed} FROM {entries} AND name = {literal(served.name)})"
-        store = stores.get(served.name)  # a table without rows has no entry
-        relations[served.name] = (
-            f"(SELECT * FROM {quote(store)} WHERE {rows})"
-            if store
-            else f"(SELECT * FROM {quote(served.view)} WHERE false)"
-        )
+        store, version = stores.get(served.name, (served.view, None))
+        rows = f"version = {version}"
+        if version is None:
+            rows = "false"  # a table without rows has no entry
+        elif key := served.slice_by:
+            chosen = f"SELECT slice, version FROM {entries} AND name = {literal(served.name)}"
+            rows = f"({quote(key)}, version) IN ({chosen})"
+        relations[served.name] = f"(SELECT * FROM {quote(store)} WHERE {rows})"
     return relations
 
 
 def _remove_old(client: Client, publication: int) -> None:
     """Drop the refreshes that no reader can have found, and those that never came to count."""
-    known = "SELECT max(refresh) FROM speed_refreshes GROUP BY publication"
+    known = (
+        "SELECT max(refresh) FROM speed_refreshes "
+        f"WHERE publication >= {publication} OR publication IN (SELECT publication FROM publications) "
+        "GROUP BY publication"
+    )
     old = (
         "SELECT table, partition FROM system.parts WHERE active AND database = currentDatabase() "
         f"AND table IN ({', '.join(map(literal, OF_A_REFRESH))}) AND toUInt64(partition) NOT IN ({known}) "

@@ -58,6 +58,10 @@ OTHERS = (
     ) ENGINE = MergeTree PARTITION BY refresh ORDER BY (order_date, order_transaction, product_id)
     """,
     """
+    CREATE TABLE IF NOT EXISTS speed_wanted (refresh UInt64, kind LowCardinality(String), id Int64)
+    ENGINE = MergeTree PARTITION BY refresh ORDER BY (kind, id)
+    """,
+    """
     CREATE TABLE IF NOT EXISTS speed_names (
         refresh UInt64, kind LowCardinality(String), id Int64, name Nullable(String), detail Nullable(String)
     ) ENGINE = MergeTree PARTITION BY refresh ORDER BY (kind, id)

@@ -25,11 +25,12 @@ TRACKED = {
     "promotions": ("name", "type", "price_treatment", "coupon_type", "is_global", "promo_begin", "promo_end"),
     "payments": ("name", "type"),
 }
+MOST_PIECES, HIGHEST = 10**9, Decimal("9999999999999999.99")
 COUNTED = {"orderdetails": ("quantity", "price"), "products": ("price", "original_price"), "inventories": ("quantity",)}
 
 
 def is_good(table: str, row: Row) -> bool:
-    """Whether staging takes the row: whole keys, believable times, nothing negative, no reserved id."""
+    """Whether staging takes the row: whole keys, believable times and amounts, nothing negative, no reserved id."""
     if any(row[column] is None for column in (*KEYS.get(table, ("id",)), "created_at", "updated_at")):
         return False
     times = [value for name, value in row.items() if isinstance(value, datetime) and name != "extracted_at"]
@@ -38,6 +39,8 @@ def is_good(table: str, row: Row) -> bool:
     if any(row[column] is not None and row[column] < 0 for column in COUNTED.get(table, ())):
         return False
     if table == "orderdetails" and (row["quantity"] is None or row["price"] is None):
+        return False
+    if table == "orderdetails" and (row["quantity"] > MOST_PIECES or row["quantity"] * row["price"] > HIGHEST):
         return False
     return not (table in TRACKED and (row["id"] == -1 or (table == "promotions" and row["id"] == 0)))
 

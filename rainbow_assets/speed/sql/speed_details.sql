@@ -21,7 +21,7 @@ WITH
             argMaxIf(
                 (quantity, price, promotion_id, deleted_at),
                 (updated_at, lsn),
-                NOT is_deleted AND {good_times} AND {good_detail}
+                NOT is_deleted AND {good_detail}
             ) AS newest
         FROM speed_orderdetails
         WHERE id IN (SELECT id FROM speed_changed WHERE refresh = {refresh}) AND flush <= {flush}

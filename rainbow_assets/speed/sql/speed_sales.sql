@@ -3,46 +3,48 @@
 INSERT INTO speed_sales
 WITH
     lines AS (SELECT * FROM speed_details WHERE refresh = {refresh}),
+    -- As the timelines of the batch layer: a version that was deleted when it began has no time, the first is of always.
     product_versions AS (
-        SELECT
-            product_id,
-            seller,
-            if(row_number() OVER (PARTITION BY product_id ORDER BY begins) = 1, {beginning}, begins) AS begins
+        SELECT product_id, seller,
+            if(row_number() OVER (PARTITION BY product_id ORDER BY began) = 1, {beginning}, began) AS begins
         FROM (
-            SELECT product_id, begins, argMax(seller, place) AS seller
+            SELECT product_id, began, argMax(tuple(seller_id), place).1 AS seller,
+                argMax(created, place) AS made, argMax(tuple(deleted), place).1 AS gone,
+                row_number() OVER (PARTITION BY product_id ORDER BY began) AS number
             FROM (
-                SELECT product_id, seller_id AS seller, valid_from AS begins, 0 AS place
+                SELECT product_id, seller_id, valid_from AS created, NULL AS deleted, valid_from AS began,
+                    0 AS place
                 FROM {stg_product_sellers}
                 WHERE product_id IN (SELECT product_id FROM lines)
                 UNION ALL
-                SELECT id, seller_id, assumeNotNull(updated_at), lsn
+                SELECT id, seller_id, created_at, deleted_at, assumeNotNull(updated_at), lsn
                 FROM speed_products
-                WHERE id IN (SELECT product_id FROM lines) AND flush <= {flush} AND NOT is_deleted AND {good_times}
-                    AND NOT ifNull(deleted_at <= updated_at AND created_at < updated_at, false)
+                WHERE id IN (SELECT product_id FROM lines) AND flush <= {flush} AND NOT is_deleted AND {good_product}
             )
-            GROUP BY product_id, begins
+            GROUP BY product_id, began
         )
+        WHERE ifNull(gone > if(number = 1, made, began), true)
     ),
     promotion_versions AS (
-        SELECT
-            promotion_id,
-            terms,
-            if(row_number() OVER (PARTITION BY promotion_id ORDER BY begins) = 1, {beginning}, begins) AS begins
+        SELECT promotion_id, terms,
+            if(row_number() OVER (PARTITION BY promotion_id ORDER BY began) = 1, {beginning}, began) AS begins
         FROM (
-            SELECT promotion_id, begins, argMax(terms, place) AS terms
+            SELECT promotion_id, began, argMax((kind, treatment), place) AS terms,
+                argMax(created, place) AS made, argMax(tuple(deleted), place).1 AS gone,
+                row_number() OVER (PARTITION BY promotion_id ORDER BY began) AS number
             FROM (
-                SELECT toInt64(promotion_id) AS promotion_id, (coupon_type, price_treatment) AS terms,
-                    valid_from AS begins, 0 AS place
+                SELECT toInt64(promotion_id) AS promotion_id, coupon_type AS kind, price_treatment AS treatment,
+                    valid_from AS created, NULL AS deleted, valid_from AS began, 0 AS place
                 FROM {dim_promotions}
                 WHERE promotion_id IN (SELECT promotion FROM lines)
                 UNION ALL
-                SELECT toInt64(id), (coupon_type, price_treatment), assumeNotNull(updated_at), lsn
+                SELECT toInt64(id), coupon_type, price_treatment, created_at, deleted_at, assumeNotNull(updated_at), lsn
                 FROM speed_promotions
-                WHERE id IN (SELECT promotion FROM lines) AND flush <= {flush} AND NOT is_deleted AND {good_times}
-                    AND NOT ifNull(deleted_at <= updated_at AND created_at < updated_at, false)
+                WHERE id IN (SELECT promotion FROM lines) AND flush <= {flush} AND NOT is_deleted AND {good_promotion}
             )
-            GROUP BY promotion_id, begins
+            GROUP BY promotion_id, began
         )
+        WHERE ifNull(gone > if(number = 1, made, began), true)
     ),
     priced AS (
         SELECT
@@ -77,13 +79,14 @@ WITH
             toDate32(created_at) AS order_date,
             order_transaction,
             product_id,
-            if(seller IN (SELECT seller_id FROM {dim_sellers}) OR seller IN (SELECT id FROM speed_sellers), seller, -1)
-                AS seller_id,
+            if(seller IN (SELECT seller_id FROM {dim_sellers})
+                OR seller IN (SELECT id FROM speed_sellers WHERE flush <= {flush} AND {known}), seller, -1) AS seller_id,
             if(customer IN (SELECT customer_id FROM {dim_customers})
-                OR customer IN (SELECT id FROM speed_customers WHERE id IN (SELECT customer FROM lines)), customer, -1)
-                AS customer_id,
-            if(payment IN (SELECT payment_id FROM {dim_payments}) OR payment IN (SELECT id FROM speed_payments),
-                payment, -1) AS payment_id,
+                OR customer IN (SELECT id FROM speed_customers WHERE id IN (SELECT customer FROM lines) AND flush <= {flush}
+                    AND {known}),
+                customer, -1) AS customer_id,
+            if(payment IN (SELECT payment_id FROM {dim_payments})
+                OR payment IN (SELECT id FROM speed_payments WHERE flush <= {flush} AND {known}), payment, -1) AS payment_id,
             quantity AS sales_quantity,
             price * quantity AS sales_amount,
             toDecimal128(discount_cents * quantity, 2) / 100 AS discount_amount
@@ -92,11 +95,7 @@ WITH
     known AS (
         SELECT *
         FROM {fact_sales}
-        WHERE date_key IN (
-                SELECT DISTINCT toYYYYMMDD(assumeNotNull(created_at)) FROM speed_orders
-                WHERE id IN (SELECT id FROM speed_changed WHERE refresh = {refresh}) AND flush <= {flush} AND {good_times}
-            )
-            AND order_transaction IN (SELECT id FROM speed_changed WHERE refresh = {refresh})
+        WHERE order_transaction IN (SELECT id FROM speed_changed WHERE refresh = {refresh})
     ),
     batch AS (
         SELECT
