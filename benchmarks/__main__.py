@@ -4,7 +4,7 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
-from benchmarks import api, backfill, day, extraction, history, publishing, registration, report
+from benchmarks import api, backfill, checks, day, extraction, history, publishing, registration, report
 from benchmarks.harness import timed
 from benchmarks.stack import running_stack
 
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "publishing": publishing.measure,
     "backfill": backfill.measure,
     "api": api.measure,
+    "checks": checks.measure,
 }
 
 
