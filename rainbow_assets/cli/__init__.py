@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from rainbow_assets.cli import alerts, batch, care, past, query, shop, stack
+from rainbow_assets.cli import alerts, batch, care, live, past, query, shop, stack
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.redact import redact
 
@@ -39,6 +39,8 @@ app.command(rich_help_panel=LAKEHOUSE)(query.sql)
 app.command(rich_help_panel=LAKEHOUSE)(past.history)
 app.command(rich_help_panel=LAKEHOUSE)(past.version)
 app.command(rich_help_panel=LAKEHOUSE)(batch.ui)
+LIVE = "Live"
+app.command(rich_help_panel=LIVE)(live.dashboard)
 CARE = "Care"
 app.command(rich_help_panel=CARE)(care.fsck)
 app.command(rich_help_panel=CARE)(care.maintain)

@@ -1,0 +1,208 @@
+"""The charts of both pages, as Altair builds them. Not here: the numbers (`queries.py`, `health_queries.py`).
+
+Charts are drawn in floating point; the numbers beside them and in their tables are exact. Each has a description, which
+screen readers read out, and is drawn as SVG.
+"""
+
+from decimal import Decimal
+
+import altair as alt
+import pandas as pd
+
+from rainbow_assets.dashboard.theme import BATCH, GOOD, LAYERS, LIVE, RANKS, SOFT
+
+ROW = 30  # pixels
+PADDING = {"left": 0, "top": 0, "right": 4, "bottom": 0}
+AMOUNT = ",.2f"
+PARTS = alt.Scale(domain=["batch", "live"], range=[BATCH, LIVE])
+SHORT = alt.Axis(labelExpr="replace(format(datum.value, '~s'), 'G', 'B')", title=None, tickCount=5)  # 5k, 5M, 5B
+DATED = alt.Axis(title=None, format="%d %b", labelOverlap=True, grid=False, tickCount={"interval": "day", "step": 1})
+
+
+def by_day(days: pd.DataFrame, description: str) -> alt.Chart:
+    """A bar a day; the live part on top of, or cut out of, what the batch layer has."""
+    return _finished(
+        alt.Chart(_parts(days))
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=alt.X("order_date:T", timeUnit="yearmonthdate", axis=DATED),
+            y=alt.Y("start:Q", axis=SHORT),
+            y2="end:Q",
+            color=alt.Color("part:N", scale=PARTS, legend=_legend()),
+            tooltip=_tooltip(alt.Tooltip("order_date:T", title="day", format="%a %d %b %Y")),
+        ),
+        description,
+        260,
+    )
+
+
+def by_weekday(weekdays: pd.DataFrame, best: str, description: str) -> alt.Chart:
+    """A bar a weekday, the one with most sales picked out."""
+    names = alt.X("day_name:N", sort=None, axis=alt.Axis(title=None, labelAngle=0, labelExpr="slice(datum.label,0,3)"))
+    colour = alt.condition(alt.datum.day_name == best, alt.value(BATCH), alt.value(SOFT))
+    return _finished(
+        alt.Chart(_plain(weekdays))
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            x=names,
+            y=alt.Y("sales_amount:Q", axis=SHORT),
+            color=colour,
+            tooltip=[
+                alt.Tooltip("day_name:N", title="day"),
+                alt.Tooltip("sales_amount:Q", title="sales", format=AMOUNT),
+                alt.Tooltip("live_amount:Q", title="of which live", format=AMOUNT),
+            ],
+        ),
+        description,
+        260,
+    )
+
+
+def ranking(rows: pd.DataFrame, name: str, description: str) -> alt.Chart:
+    """A bar a name in the rows' order, with its live part."""
+    return _finished(
+        alt.Chart(_parts(rows))
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(
+            y=alt.Y(f"{name}:N", sort=None, axis=alt.Axis(title=None, labelLimit=210, labelOverlap=False)),
+            x=alt.X("start:Q", axis=SHORT),
+            x2="end:Q",
+            color=alt.Color("part:N", scale=PARTS, legend=_legend()),
+            tooltip=_tooltip(alt.Tooltip(f"{name}:N", title="name")),
+        ),
+        description,
+        ROW * max(2, len(rows)) + 60,
+    )
+
+
+def by_category(products: pd.DataFrame, description: str) -> alt.Chart:
+    """A bar a category: the profits of its first five products side by side, the first one darkest; of one category, a bar a product."""
+    name = "category" if products["category"].nunique() > 1 else "product_name"
+    ranks = alt.Scale(domain=[1, 2, 3, 4, 5], range=list(RANKS))
+    return _finished(
+        alt.Chart(_plain(products))
+        .mark_bar(stroke="white", strokeWidth=0.6)
+        .encode(
+            y=alt.Y(f"{name}:N", sort="-x", axis=alt.Axis(title=None, labelLimit=160, labelOverlap=False)),
+            x=alt.X("profit:Q", axis=SHORT),
+            color=alt.Color("profit_rank:O", scale=ranks, legend=_legend("rank in its category")),
+            order="profit_rank:O",
+            tooltip=[
+                alt.Tooltip("category:N"),
+                alt.Tooltip("profit_rank:O", title="rank"),
+                alt.Tooltip("product_name:N", title="product"),
+                alt.Tooltip("profit:Q", format=AMOUNT),
+                alt.Tooltip("live_profit:Q", title="of which live", format=AMOUNT),
+            ],
+        ),
+        description,
+        24 * max(2, products[name].nunique()) + 70,
+    )
+
+
+def runs(rows: pd.DataFrame, description: str) -> alt.Chart:
+    """A bar a run: how long it took, by how it ended."""
+    ends = alt.Scale(domain=["SUCCESS", "FAILURE", "CANCELED"], range=[GOOD, LIVE, "#7A8792"])
+    return _finished(
+        alt.Chart(_plain(rows))
+        .mark_bar(cornerRadiusEnd=2, size=18)
+        .encode(
+            x=alt.X("label:N", sort="descending", axis=alt.Axis(title=None, labelAngle=0, labelOverlap=True)),
+            y=alt.Y("seconds:Q", axis=alt.Axis(title="seconds", tickCount=4)),
+            color=alt.Color("status:N", scale=ends, legend=_legend()),
+            tooltip=[
+                alt.Tooltip("label:N", title="started"),
+                alt.Tooltip("status:N"),
+                alt.Tooltip("seconds:Q", format=",.0f"),
+            ],
+        ),
+        description,
+        220,
+    )
+
+
+def lag(rows: pd.DataFrame, description: str) -> alt.Chart:
+    """The live part's lag over the last hour."""
+    return _finished(
+        alt.Chart(_plain(rows))
+        .mark_area(line={"color": LIVE}, color=LIVE, opacity=0.25, interpolate="monotone")
+        .encode(
+            x=alt.X("at:T", axis=alt.Axis(title=None, format="%H:%M", grid=False, labelOverlap=True)),
+            y=alt.Y("lag_seconds:Q", axis=alt.Axis(title="seconds", tickCount=4)),
+            tooltip=[
+                alt.Tooltip("at:T", title="at (UTC)", format="%H:%M:%S"),
+                alt.Tooltip("lag_seconds:Q", title="seconds", format=",.1f"),
+                alt.Tooltip("lag_bytes:Q", title="bytes", format=",.0f"),
+            ],
+        ),
+        description,
+        220,
+    )
+
+
+def growth(rows: pd.DataFrame, description: str) -> alt.Chart:
+    """The bytes of each layer of the lake over time."""
+    layers = sorted(rows["layer"].unique())
+    colours = alt.Scale(domain=layers, range=list(LAYERS[: len(layers)]))
+    return _finished(
+        alt.Chart(_plain(rows))
+        .mark_line(interpolate="step-after", strokeWidth=2)
+        .encode(
+            x=alt.X("at:T", axis=alt.Axis(title=None, grid=False, labelOverlap=True)),
+            y=alt.Y("bytes:Q", axis=SHORT),
+            color=alt.Color("layer:N", scale=colours, legend=_legend()),
+            strokeDash=alt.StrokeDash("layer:N", legend=None),
+            tooltip=[
+                alt.Tooltip("at:T", title="at (UTC)", format="%d %b %H:%M"),
+                "layer:N",
+                alt.Tooltip("bytes:Q", format=",.0f"),
+                alt.Tooltip("files:Q", format=",.0f"),
+            ],
+        ),
+        description,
+        260,
+    )
+
+
+def _finished(chart: alt.Chart, description: str, height: float) -> alt.Chart:
+    """The chart with what a screen reader says of it, as SVG, so that its marks are in the accessibility tree."""
+    options = {"embedOptions": {"renderer": "svg", "actions": False}}
+    finished = chart.properties(description=description, height=height, usermeta=options, padding=PADDING)
+    assert isinstance(finished, alt.Chart)  # noqa: S101 - Altair types it as anything
+    return finished.configure_view(strokeWidth=0)
+
+
+def _legend(title: str | None = None) -> alt.Legend:
+    return alt.Legend(title=title, orient="top", symbolType="square", offset=4, padding=0)
+
+
+def _tooltip(name: alt.Tooltip) -> list[alt.Tooltip]:
+    return [
+        name,
+        alt.Tooltip("sales_amount:Q", title="sales", format=AMOUNT),
+        alt.Tooltip("live_amount:Q", title="of which live", format=AMOUNT),
+    ]
+
+
+def _plain(rows: pd.DataFrame) -> pd.DataFrame:
+    """Decimals as floating point, dates as times: what a chart can draw."""
+    drawn = rows.copy()
+    for name in drawn.columns:
+        kinds = {type(value) for value in drawn[name].head(1)}
+        if Decimal in kinds:
+            drawn[name] = drawn[name].astype(float)
+        elif drawn[name].dtype == object and str(name).endswith("_date"):
+            drawn[name] = pd.to_datetime(drawn[name])
+    return drawn
+
+
+def _parts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Each row twice: its batch part from 0, and its live part from there to the whole, in either direction."""
+    drawn = _plain(rows)
+    batch = drawn["sales_amount"] - drawn["live_amount"]
+    return pd.concat(
+        [
+            drawn.assign(part="batch", start=0.0, end=batch),
+            drawn.assign(part="live", start=batch, end=drawn["sales_amount"])[drawn["live_amount"] != 0],
+        ]
+    )

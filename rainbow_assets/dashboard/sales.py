@@ -1,0 +1,207 @@
+"""The sales page: totals, trend, weekdays, sellers, products, payment methods and customers, with filters."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from html import escape
+
+import pandas as pd
+import streamlit as st
+
+from rainbow_assets.dashboard import charts, queries
+from rainbow_assets.dashboard.parts import Card, Column, begin, cards, chart, freshness, moment_of, note, record
+from rainbow_assets.dashboard.queries import Filters
+from rainbow_assets.dashboard.reading import Answer, answer
+from rainbow_assets.dashboard.texts import age, change, count, day, moment, money, share
+from rainbow_assets.errors import RainbowError
+from rainbow_assets.redact import redact
+
+LEAD = "Every sale once: the batch layer's, and on top of it, in orange, what is live since."
+EVERY = "15s"
+KEYS = ("first", "last", "categories", "sellers")
+ORDERS, PIECES = Column("order_count", "Orders", count), Column("sales_quantity", "Pieces", count)
+AMOUNT, PROFIT = Column("sales_amount", "Sales", money), Column("profit", "Profit", money)
+LIVE = Column("live_amount", "Of which live", money)
+
+
+def page() -> None:
+    """Read the filters that are set, ask once, and draw: first the filters, then the numbers."""
+    begin("Sales")
+    lead, control = st.columns([3, 1], vertical_alignment="center")
+    lead.caption(LEAD)
+    filters = _chosen()
+    try:
+        found = answer("sales", queries.sales, filters)
+    except RainbowError as error:
+        st.info(redact(str(error)))
+        return
+    _filters(found.tables)
+    refresh = control.toggle("Refresh", value=True, key="refresh", help=f"Read again every {EVERY}")
+    if filters.first and filters.last and filters.first > filters.last:
+        st.info("The first day is after the last one: choose an earlier first day.")
+        return
+    st.fragment(_numbers, run_every=EVERY if refresh else None)(filters)
+
+
+def _numbers(filters: Filters) -> None:
+    """All numbers and charts; read again at each refresh."""
+    try:
+        found = answer("sales", queries.sales, filters)
+    except RainbowError as error:
+        st.info(redact(str(error)))
+        return
+    freshness(found)
+    _totals(found)
+    if found.tables["sales_by_day"].empty:
+        st.info("No sales here: choose other filters, or run more days with `rainbow run`.")
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _days(found)
+    with right:
+        _weekdays(found)
+    with left:
+        _sellers(found)
+    with right:
+        _payments(found)
+    with left:
+        _products(found)
+    with right:
+        _customers(found)
+
+
+def _chosen() -> Filters:
+    state = st.session_state
+    first, last = state.get("first"), state.get("last")
+    return Filters(
+        first if isinstance(first, date) else None,
+        last if isinstance(last, date) else None,
+        tuple(state.get("categories", ())),
+        tuple(state.get("sellers", ())),
+    )
+
+
+def _filters(tables: Mapping[str, pd.DataFrame]) -> None:
+    bounds = record(tables["bounds"])
+    sellers = dict(zip(tables["sellers"]["seller_id"], tables["sellers"]["seller_name"], strict=True))
+    limits = {"min_value": bounds["first"], "max_value": bounds["last"], "value": None, "format": "YYYY-MM-DD"}
+    with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
+        st.date_input("First day", key="first", width=150, **limits)
+        st.date_input("Last day", key="last", width=150, **limits)
+        categories = list(tables["categories"]["category"])
+        st.multiselect("Categories", categories, key="categories", placeholder="All", width=310)
+        st.multiselect("Sellers", list(sellers), format_func=sellers.get, key="sellers", placeholder="All", width=310)
+        st.button("Clear", on_click=_clear, width=100, help="Take all filters off")
+
+
+def _clear() -> None:
+    for key in KEYS:
+        st.session_state.pop(key, None)
+
+
+def _totals(found: Answer) -> None:
+    total = record(found.tables["total_sales"])
+    wanted = (
+        ("Sales", "sales_amount", money),
+        ("Profit", "profit", money),
+        ("Orders", "order_count", count),
+        ("Pieces", "sales_quantity", count),
+    )
+    where, streaming = provenance(found, "total_sales"), record(found.tables["watermark"])["live_until"] is not None
+    shown = []
+    for name, column, show in wanted:
+        live = total[f"live_{column}"] or 0
+        said = f"{change(live, show(live))} live" if streaming or live else ""
+        shown.append(Card(name, show(total[column] or 0), said, where))
+    cards(shown, "Totals")
+
+
+def provenance(found: Answer, name: str) -> str:
+    """Until when the numbers of a view are whole, how old that is, and whether its checks pass; as HTML."""
+    now, mark = datetime.now(UTC), record(found.tables["watermark"])
+    batch, live = mark["batch_until"], mark["live_until"]
+    assert batch is None or isinstance(batch, date)  # noqa: S101 - the column's type
+    published, until = (moment_of(mark[column]) for column in ("published_at", "live_until"))
+    said = [f"batch to {day(batch)}, published {age(published, now)} ago"]
+    said.append(f"live to {moment(until, now)}, {age(until, now)} ago" if live is not None else "no live part")
+    return " · ".join([*map(escape, said), _checked(found.tables.get("checks"), name)])
+
+
+def _checked(checks: pd.DataFrame | None, name: str) -> str:
+    """The state of the checks of a view, and of the warehouse that it is made of."""
+    if checks is None or checks.empty:
+        return "not checked yet"
+    mine = checks[checks["asset"].isin([f"marts/{name}", f"serving/{name}"]) | checks["asset"].str.startswith("warehouse/")]
+    failed = int((~mine["passed"].astype(bool)).sum())
+    state = f"{failed} of {len(mine)} checks fail" if failed else f"{len(mine)} checks pass"
+    return f'<span class="{"rb-bad" if failed else "rb-good"}">{state}</span>'
+
+
+def _heading(title: str, found: Answer, name: str) -> None:
+    st.header(title, anchor=False)
+    note(provenance(found, name))
+
+
+def _days(found: Answer) -> None:
+    rows = found.tables["sales_by_day"]
+    _heading("Sales by day", found, "sales_by_day")
+    about = f"Bar chart of sales by day, {day(rows['order_date'].min())} to {day(rows['order_date'].max())}."
+    columns = [Column("order_date", "Day", number=False), ORDERS, PIECES, AMOUNT, PROFIT, LIVE]
+    chart(charts.by_day(rows, about), rows, columns, "sales by day")
+
+
+def _weekdays(found: Answer) -> None:
+    rows = found.tables["sales_by_day_of_week"]
+    best = rows.loc[rows["sales_amount"].astype(float).idxmax()]
+    _heading(f"{best['day_name']} sells most", found, "sales_by_day_of_week")
+    about = f"Bar chart of sales by day of the week. {best['day_name']} has most: {money(best['sales_amount'])}."
+    columns = [Column("day_name", "Day of the week", number=False), ORDERS, PIECES, AMOUNT, PROFIT, LIVE]
+    chart(charts.by_weekday(rows, best["day_name"], about), rows, columns, "sales by day of the week")
+
+
+def _sellers(found: Answer) -> None:
+    rows = found.tables["top_sellers"]
+    _heading("Top sellers", found, "top_sellers")
+    first = rows.iloc[0]
+    about = f"Bar chart of the {len(rows)} sellers with most sales. First: {first['seller_name']}."
+    columns = [
+        Column("seller_rank", "Rank", count), Column("seller_name", "Seller", number=False), PIECES, AMOUNT, PROFIT, LIVE
+    ]  # fmt: skip
+    chart(charts.ranking(rows, "seller_name", about), rows, columns, "top sellers")
+
+
+def _payments(found: Answer) -> None:
+    rows = found.tables["payment_methods"]
+    _heading("Payment methods", found, "payment_methods")
+    first = rows.iloc[0]
+    about = (
+        f"Bar chart of sales by payment method. First: {first['payment_name']}, {share(first['order_share'])} of orders."
+    )
+    columns = [
+        Column("payment_name", "Payment method", number=False), ORDERS, Column("order_share", "Of all orders", share),
+        AMOUNT, LIVE,
+    ]  # fmt: skip
+    chart(charts.ranking(rows, "payment_name", about), rows, columns, "payment methods")
+
+
+def _products(found: Answer) -> None:
+    rows = found.tables["top_products_by_category"]
+    _heading("Top five products by category", found, "top_products_by_category")
+    categories = rows["category"].nunique()
+    about = f"Bar chart of the profit of the five best products in each of {categories} categories."
+    columns = [
+        Column("category", "Category", number=False), Column("profit_rank", "Rank", count),
+        Column("product_name", "Product", number=False), PIECES, AMOUNT, PROFIT,
+        Column("live_profit", "Profit, of which live", money),
+    ]  # fmt: skip
+    chart(charts.by_category(rows, about), rows, columns, "top five products by category")
+
+
+def _customers(found: Answer) -> None:
+    rows = found.tables["customer_ranking"]
+    _heading("Customer ranking", found, "customer_ranking")
+    about = f"Bar chart of the {len(rows)} customers with most sales. First: {rows.iloc[0]['customer_name']}."
+    columns = [
+        Column("customer_rank", "Rank", count), Column("customer_name", "Customer", number=False), ORDERS, PIECES, AMOUNT,
+        LIVE,
+    ]  # fmt: skip
+    chart(charts.ranking(rows, "customer_name", about), rows, columns, "customer ranking")
