@@ -1,4 +1,4 @@
-"""`python -m rainbow_assets.dashboard run …`: Streamlit, with what pages take long to load loaded before the first visit."""
+"""`python -m rainbow_assets.dashboard run …`: Streamlit, with what takes long to load loaded before the first visit."""
 
 import chdb  # noqa: F401 - loaded, that is all
 import pyarrow.pandas_compat  # noqa: F401

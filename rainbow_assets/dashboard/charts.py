@@ -58,10 +58,10 @@ def by_weekday(weekdays: pd.DataFrame, best: str, description: str) -> alt.Chart
     )
 
 
-def ranking(rows: pd.DataFrame, name: str, description: str) -> alt.Chart:
-    """A bar a name in the rows' order, with its live part."""
+def ranking(rows: pd.DataFrame, name: str, key: str, description: str) -> alt.Chart:
+    """A bar a row, in the rows' order, with its live part."""
     return _finished(
-        alt.Chart(_parts(rows))
+        alt.Chart(_parts(_told_apart(rows, name, key)))
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             y=alt.Y(f"{name}:N", sort=None, axis=alt.Axis(title=None, labelLimit=210, labelOverlap=False)),
@@ -76,11 +76,11 @@ def ranking(rows: pd.DataFrame, name: str, description: str) -> alt.Chart:
 
 
 def by_category(products: pd.DataFrame, description: str) -> alt.Chart:
-    """A bar a category: the profits of its first five products side by side, the first one darkest; of one category, a bar a product."""
+    """A bar a category: the profits of its first five products side by side; of one category alone, a bar a product."""
     name = "category" if products["category"].nunique() > 1 else "product_name"
     ranks = alt.Scale(domain=[1, 2, 3, 4, 5], range=list(RANKS))
     return _finished(
-        alt.Chart(_plain(products))
+        alt.Chart(_plain(_told_apart(products, "product_name", "product_id")))
         .mark_bar(stroke="white", strokeWidth=0.6)
         .encode(
             y=alt.Y(f"{name}:N", sort="-x", axis=alt.Axis(title=None, labelLimit=160, labelOverlap=False)),
@@ -167,9 +167,9 @@ def growth(rows: pd.DataFrame, description: str) -> alt.Chart:
 def _finished(chart: alt.Chart, description: str, height: float) -> alt.Chart:
     """The chart with what a screen reader says of it, as SVG, so that its marks are in the accessibility tree."""
     options = {"embedOptions": {"renderer": "svg", "actions": False}}
-    finished = chart.properties(description=description, height=height, usermeta=options, padding=PADDING)
-    assert isinstance(finished, alt.Chart)  # noqa: S101 - Altair types it as anything
-    return finished.configure_view(strokeWidth=0)
+    finished: alt.Chart = chart.properties(description=description, height=height, usermeta=options, padding=PADDING)
+    viewed: alt.Chart = finished.configure_view(strokeWidth=0)
+    return viewed
 
 
 def _legend(title: str | None = None) -> alt.Legend:
@@ -194,6 +194,12 @@ def _plain(rows: pd.DataFrame) -> pd.DataFrame:
         elif drawn[name].dtype == object and str(name).endswith("_date"):
             drawn[name] = pd.to_datetime(drawn[name])
     return drawn
+
+
+def _told_apart(rows: pd.DataFrame, name: str, key: str) -> pd.DataFrame:
+    """The rows, with the key beside each name that several of them have: a chart draws one bar a name."""
+    several = rows[name].duplicated(keep=False)
+    return rows.assign(**{name: rows[name].mask(several, rows[name] + " (" + rows[key].astype(str) + ")")})
 
 
 def _parts(rows: pd.DataFrame) -> pd.DataFrame:

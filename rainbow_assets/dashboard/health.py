@@ -8,7 +8,19 @@ import streamlit as st
 
 from rainbow_assets.dashboard import charts, storage
 from rainbow_assets.dashboard.health_queries import health
-from rainbow_assets.dashboard.parts import Card, Column, begin, cards, chart, data_table, freshness, moment_of, note, record
+from rainbow_assets.dashboard.parts import (
+    Card,
+    Column,
+    begin,
+    cards,
+    chart,
+    data_table,
+    freshness,
+    moment_of,
+    note,
+    record,
+    told,
+)
 from rainbow_assets.dashboard.reading import KEPT, Answer, answer
 from rainbow_assets.dashboard.texts import age, count, day, duration, moment, size
 from rainbow_assets.errors import RainbowError
@@ -43,24 +55,26 @@ def page() -> None:
 def _state(found: Answer) -> None:
     now, mark = datetime.now(UTC), record(found.tables["watermark"])
     batch, published, live = mark["batch_until"], moment_of(mark["published_at"]), moment_of(mark["live_until"])
-    late = not isinstance(batch, date) or batch < now.date() - timedelta(days=1)
-    fresh = f'<span class="{"rb-bad" if late else "rb-good"}">{"yesterday is missing" if late else "up to yesterday"}</span>'
+    until = batch if isinstance(batch, date) else None
+    fresh = until is not None and until >= now.date() - timedelta(days=1)
+    state = (
+        f"{told(fresh, 'up to yesterday' if fresh else 'yesterday is missing')} · published {age(published, now)} ago"
+    )
     shown = [
-        Card("Batch layer has all until", day(batch if isinstance(batch, date) else None), provenance=f"{fresh} · published {age(published, now)} ago"),
+        Card("Batch layer has all until", day(until), provenance=state),
         Card("Live until", moment(live, now), provenance=_stream(mark["lag_bytes"], live, now)),
         _last_run(found.tables.get("runs"), now),
         _checks(found, now),
-    ]  # fmt: skip
+    ]
     cards(shown, "State")
 
 
 def _stream(lag_bytes: object, live: datetime | None, now: datetime) -> str:
     if live is None:
-        return "no stream yet: `rainbow stream` starts one".replace("`", "")
-    quiet = now - live > QUIET
-    state = f'<span class="rb-bad">no sign of the stream for {age(live, now)}</span>'
-    flowing = f'<span class="rb-good">{age(live, now)} ago</span> · {size(float(str(lag_bytes or 0)))} behind in the log'
-    return state if quiet else flowing
+        return "no stream yet: <code>rainbow stream</code> starts one"
+    if now - live > QUIET:
+        return told(False, f"no sign of the stream for {age(live, now)}")
+    return f"{told(True, f'{age(live, now)} ago')} · {size(float(str(lag_bytes or 0)))} behind in the log"
 
 
 def _last_run(runs: pd.DataFrame | None, now: datetime) -> Card:
@@ -68,19 +82,17 @@ def _last_run(runs: pd.DataFrame | None, now: datetime) -> Card:
         return Card("Last run", "none recorded")
     last = runs.iloc[0]
     good = last["status"] == "SUCCESS"
-    state = f'<span class="{"rb-good" if good else "rb-bad"}">{"succeeded" if good else "did not succeed"}</span>'
-    took = duration(float(last["seconds"] or 0))
-    return Card("Last run", f"{age(moment_of(last['started_at']), now)} ago", provenance=f"{state} · took {took}")
+    state = f"{told(good, 'succeeded' if good else 'did not succeed')} · took {duration(float(last['seconds'] or 0))}"
+    return Card("Last run", f"{age(moment_of(last['started_at']), now)} ago", provenance=state)
 
 
 def _checks(found: Answer, now: datetime) -> Card:
     if "checks" not in found.tables:
         return Card("Checks", "none recorded")
     known, failing = record(found.tables["checks"]), len(found.tables["failing"])
-    when = f"looked at {age(moment_of(known['evaluated_at']), now)} ago"
-    state = f'<span class="{"rb-bad" if failing else "rb-good"}">{f"{failing} fail" if failing else "all pass"}</span>'
-    total = count(known["known"])
-    return Card("Checks", f"{int(str(known['known'])) - failing:,} of {total} pass", provenance=f"{state} · {when}")
+    total, at = int(str(known["known"])), moment_of(known["evaluated_at"])
+    state = f"{told(not failing, f'{failing} fail' if failing else 'all pass')} · looked at {age(at, now)} ago"
+    return Card("Checks", f"{total - failing:,} of {total:,} pass", provenance=state)
 
 
 def _runs(found: Answer) -> None:
@@ -93,11 +105,14 @@ def _runs(found: Answer) -> None:
     drawn = rows.head(SHOWN).assign(label=rows["started_at"].dt.strftime("%d %b %H:%M:%S"))
     about = f"Bar chart of the seconds that the last {len(drawn)} runs took, by how they ended."
     columns = [
-        Column("started_at", "Started (UTC)", _minute, number=False), Column("status", "Status", number=False),
-        Column("what", "Days or job", number=False), Column("load_type", "Load", number=False),
-        Column("seconds", "Seconds", count), Column("rows_written", "Rows written", count),
+        Column("started_at", "Started (UTC)", _minute, number=False),
+        Column("status", "Status", number=False),
+        Column("what", "Days or job", number=False),
+        Column("load_type", "Load", number=False),
+        Column("seconds", "Seconds", count),
+        Column("rows_written", "Rows written", count),
         Column("run_id", "Run", lambda value: str(value)[:8], number=False),
-    ]  # fmt: skip
+    ]
     chart(charts.runs(drawn, about), rows, columns, "last runs")
 
 
@@ -107,13 +122,15 @@ def _lag(found: Answer) -> None:
     if rows is None or rows.empty:
         note("No sign of life in the last hour: <code>rainbow stream</code> keeps the numbers live.")
         return
-    note(f"Seconds from commit to visible, the most in each half minute of the last hour; now {rows['lag_seconds'].iloc[-1]:,.1f} s.")  # fmt: skip
+    newest = f"{rows['lag_seconds'].iloc[-1]:,.1f} s"
+    note(f"From commit to visible, the most in each half minute of the last hour; now {newest}.")
     about = f"Area chart of the lag over the last hour, at most {rows['lag_seconds'].max():,.1f} seconds."
     columns = [
         Column("at", "At (UTC)", lambda value: f"{value:%H:%M:%S}", number=False),
         Column("lag_seconds", "Seconds", lambda value: f"{value:,.1f}"),
-        Column("lag_bytes", "Bytes", count), Column("changes", "Changes", count),
-    ]  # fmt: skip
+        Column("lag_bytes", "Bytes", count),
+        Column("changes", "Changes", count),
+    ]
     chart(charts.lag(rows, about), rows, columns, "lag of the live part")
 
 
@@ -126,10 +143,12 @@ def _failing(found: Answer) -> None:
         note('<span class="rb-good">None: the newest evaluation of every check passed.</span>')
     else:
         columns = [
-            Column("asset", "Asset", number=False), Column("check_name", "Check", number=False),
-            Column("severity", "Severity", number=False), Column("since", "Since (UTC)", _minute, number=False),
+            Column("asset", "Asset", number=False),
+            Column("check_name", "Check", number=False),
+            Column("severity", "Severity", number=False),
+            Column("since", "Since (UTC)", _minute, number=False),
             Column("description", "What it found", number=False),
-        ]  # fmt: skip
+        ]
         data_table(rows, columns, "failing checks")
 
 
@@ -148,9 +167,11 @@ def _storage(found: Answer) -> None:
         rows = found.tables["sizes"]
         note(f"{size(rows['bytes'].sum())} in {len(rows)} tables now.")
         columns = [
-            Column("table", "Table", number=False), Column("part", "Of the", number=False),
-            Column("rows", "Rows", count), Column("bytes", "Size", lambda value: size(float(str(value)))),
-        ]  # fmt: skip
+            Column("table", "Table", number=False),
+            Column("part", "Of the", number=False),
+            Column("rows", "Rows", count),
+            Column("bytes", "Size", lambda value: size(float(str(value)))),
+        ]
         data_table(rows, columns, "storage of ClickHouse")
 
 
@@ -159,9 +180,11 @@ def _lake_growth(sizes: pd.DataFrame, growth: pd.DataFrame) -> None:
     note(f"{size(total)} in {count(sizes['files'].sum())} files now; what raw holds are landing's own files.")
     about = f"Line chart of the bytes of each layer of the lake over time; {size(total)} in all now."
     columns = [
-        Column("layer", "Layer", number=False), Column("files", "Files", count), Column("rows", "Rows", count),
+        Column("layer", "Layer", number=False),
+        Column("files", "Files", count),
+        Column("rows", "Rows", count),
         Column("bytes", "Size", lambda value: size(float(str(value)))),
-    ]  # fmt: skip
+    ]
     chart(charts.growth(growth, about), sizes, columns, "storage of the lake")
 
 

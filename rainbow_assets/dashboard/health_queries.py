@@ -37,8 +37,8 @@ def health() -> dict[str, Query]:
         ),
         "lag": Query(
             f"""
-            SELECT toDateTime64(toStartOfInterval(flushed_at, INTERVAL 30 SECOND), 3, 'UTC') AS at, max(lag_seconds) AS lag_seconds,
-                max(lag_bytes) AS lag_bytes, sum(changes) AS changes
+            SELECT toDateTime64(toStartOfInterval(flushed_at, INTERVAL 30 SECOND), 3, 'UTC') AS at,
+                max(lag_seconds) AS lag_seconds, max(lag_bytes) AS lag_bytes, sum(changes) AS changes
             FROM {FLUSHES} WHERE flushed_at > now64(6) - INTERVAL 1 HOUR GROUP BY 1 ORDER BY 1""",
             table=FLUSHES,
         ),

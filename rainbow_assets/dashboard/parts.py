@@ -74,7 +74,10 @@ def data_table(rows: pd.DataFrame, columns: Sequence[Column], what: str) -> None
     """Rows as an HTML table that can be scrolled with the keyboard."""
     head = "".join(f'<th scope="col"{_aligned(column)}>{escape(column.title)}</th>' for column in columns)
     cells = pd.DataFrame(
-        {c.title: f"<td{_aligned(c)}>" + rows[c.name].map(lambda value, c=c: escape(c.show(value))) + "</td>" for c in columns},
+        {
+            c.title: f"<td{_aligned(c)}>" + rows[c.name].map(lambda value, c=c: escape(c.show(value))) + "</td>"
+            for c in columns
+        },
         dtype=str,
     )
     body = ("<tr>" + cells.sum(axis=1).astype(str) + "</tr>").str.cat() if len(rows) else ""
@@ -82,6 +85,11 @@ def data_table(rows: pd.DataFrame, columns: Sequence[Column], what: str) -> None
         f'<div class="rb-table" role="region" tabindex="0" aria-label="{escape(what)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def told(good: bool, text: str) -> str:
+    """A state, marked as good or bad by a sign and its colour; `text` is ours."""
+    return f'<span class="{"rb-good" if good else "rb-bad"}">{text}</span>'
 
 
 def record(frame: pd.DataFrame) -> Mapping[str, object]:

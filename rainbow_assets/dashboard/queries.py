@@ -73,7 +73,13 @@ def sales(filters: Filters) -> dict[str, Query]:
 CHOICES = {
     "bounds": Query("SELECT min(order_date) AS first, max(order_date) AS last FROM v_sales_by_day"),
     "categories": Query("SELECT DISTINCT category FROM v_top_products_by_category ORDER BY category"),
-    "sellers": Query("SELECT seller_id, seller_name FROM v_top_sellers ORDER BY seller_name, seller_id"),
+    # Streamlit knows a choice by its label: sellers of one name are told apart by their ids.
+    "sellers": Query(
+        """
+        SELECT seller_id, if(count() OVER (PARTITION BY seller_name) > 1,
+            concat(seller_name, ' (', toString(seller_id), ')'), seller_name) AS label
+        FROM v_top_sellers ORDER BY label, seller_id"""
+    ),
 }
 
 # The newest evaluation of each check of what the views are made of.
@@ -150,7 +156,7 @@ CHOSEN = {
         FROM (SELECT s.seller_id AS seller_id, any(s.seller_name) AS seller_name, {SUMS}, {LIVE} {FROM} GROUP BY 1)
         ORDER BY seller_rank, seller_id LIMIT {TOP}""",
     "top_products_by_category": f"""
-        SELECT category, row_number() OVER (PARTITION BY category ORDER BY profit DESC, product_id) AS profit_rank, *
+        SELECT *, row_number() OVER (PARTITION BY category ORDER BY profit DESC, product_id) AS profit_rank
         FROM (SELECT s.category AS category, s.product_id AS product_id, any(s.product_name) AS product_name, {SUMS},
             sumIf(s.profit, s.is_live) AS live_profit {FROM} GROUP BY 1, 2)
         QUALIFY profit_rank <= 5 ORDER BY category, profit_rank""",

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from rainbow_assets.dashboard import charts, queries
-from rainbow_assets.dashboard.parts import Card, Column, begin, cards, chart, freshness, moment_of, note, record
+from rainbow_assets.dashboard.parts import Card, Column, begin, cards, chart, freshness, moment_of, note, record, told
 from rainbow_assets.dashboard.queries import Filters
 from rainbow_assets.dashboard.reading import Answer, answer
 from rainbow_assets.dashboard.texts import age, change, count, day, moment, money, share
@@ -82,14 +82,21 @@ def _chosen() -> Filters:
 
 def _filters(tables: Mapping[str, pd.DataFrame]) -> None:
     bounds = record(tables["bounds"])
-    sellers = dict(zip(tables["sellers"]["seller_id"], tables["sellers"]["seller_name"], strict=True))
-    limits = {"min_value": bounds["first"], "max_value": bounds["last"], "value": None, "format": "YYYY-MM-DD"}
+    sellers = dict(zip(tables["sellers"]["seller_id"], tables["sellers"]["label"], strict=True))
+    first, last = (value if isinstance(value, date) else None for value in bounds.values())
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
-        st.date_input("First day", key="first", width=150, **limits)
-        st.date_input("Last day", key="last", width=150, **limits)
+        for label, key in (("First day", "first"), ("Last day", "last")):
+            st.date_input(label, None, first, last, key=key, format="YYYY-MM-DD", width=150)
         categories = list(tables["categories"]["category"])
-        st.multiselect("Categories", categories, key="categories", placeholder="All", width=310)
-        st.multiselect("Sellers", list(sellers), format_func=sellers.get, key="sellers", placeholder="All", width=310)
+        st.multiselect("Categories", categories, key="categories", placeholder="All", width=270)
+        st.multiselect(
+            "Sellers",
+            list(sellers),
+            format_func=lambda key: str(sellers.get(key, key)),
+            key="sellers",
+            placeholder="All",
+            width=270,
+        )
         st.button("Clear", on_click=_clear, width=100, help="Take all filters off")
 
 
@@ -130,10 +137,12 @@ def _checked(checks: pd.DataFrame | None, name: str) -> str:
     """The state of the checks of a view, and of the warehouse that it is made of."""
     if checks is None or checks.empty:
         return "not checked yet"
-    mine = checks[checks["asset"].isin([f"marts/{name}", f"serving/{name}"]) | checks["asset"].str.startswith("warehouse/")]
+    mine = checks[
+        checks["asset"].isin([f"marts/{name}", f"serving/{name}"]) | checks["asset"].str.startswith("warehouse/")
+    ]
     failed = int((~mine["passed"].astype(bool)).sum())
     state = f"{failed} of {len(mine)} checks fail" if failed else f"{len(mine)} checks pass"
-    return f'<span class="{"rb-bad" if failed else "rb-good"}">{state}</span>'
+    return told(not failed, state)
 
 
 def _heading(title: str, found: Answer, name: str) -> None:
@@ -164,23 +173,30 @@ def _sellers(found: Answer) -> None:
     first = rows.iloc[0]
     about = f"Bar chart of the {len(rows)} sellers with most sales. First: {first['seller_name']}."
     columns = [
-        Column("seller_rank", "Rank", count), Column("seller_name", "Seller", number=False), PIECES, AMOUNT, PROFIT, LIVE
-    ]  # fmt: skip
-    chart(charts.ranking(rows, "seller_name", about), rows, columns, "top sellers")
+        Column("seller_rank", "Rank", count),
+        Column("seller_name", "Seller", number=False),
+        PIECES,
+        AMOUNT,
+        PROFIT,
+        LIVE,
+    ]
+    chart(charts.ranking(rows, "seller_name", "seller_id", about), rows, columns, "top sellers")
 
 
 def _payments(found: Answer) -> None:
     rows = found.tables["payment_methods"]
     _heading("Payment methods", found, "payment_methods")
     first = rows.iloc[0]
-    about = (
-        f"Bar chart of sales by payment method. First: {first['payment_name']}, {share(first['order_share'])} of orders."
-    )
+    most = f"{first['payment_name']}, {share(first['order_share'])} of orders"
+    about = f"Bar chart of sales by payment method. First: {most}."
     columns = [
-        Column("payment_name", "Payment method", number=False), ORDERS, Column("order_share", "Of all orders", share),
-        AMOUNT, LIVE,
-    ]  # fmt: skip
-    chart(charts.ranking(rows, "payment_name", about), rows, columns, "payment methods")
+        Column("payment_name", "Payment method", number=False),
+        ORDERS,
+        Column("order_share", "Of all orders", share),
+        AMOUNT,
+        LIVE,
+    ]
+    chart(charts.ranking(rows, "payment_name", "payment_id", about), rows, columns, "payment methods")
 
 
 def _products(found: Answer) -> None:
@@ -189,10 +205,14 @@ def _products(found: Answer) -> None:
     categories = rows["category"].nunique()
     about = f"Bar chart of the profit of the five best products in each of {categories} categories."
     columns = [
-        Column("category", "Category", number=False), Column("profit_rank", "Rank", count),
-        Column("product_name", "Product", number=False), PIECES, AMOUNT, PROFIT,
+        Column("category", "Category", number=False),
+        Column("profit_rank", "Rank", count),
+        Column("product_name", "Product", number=False),
+        PIECES,
+        AMOUNT,
+        PROFIT,
         Column("live_profit", "Profit, of which live", money),
-    ]  # fmt: skip
+    ]
     chart(charts.by_category(rows, about), rows, columns, "top five products by category")
 
 
@@ -201,7 +221,11 @@ def _customers(found: Answer) -> None:
     _heading("Customer ranking", found, "customer_ranking")
     about = f"Bar chart of the {len(rows)} customers with most sales. First: {rows.iloc[0]['customer_name']}."
     columns = [
-        Column("customer_rank", "Rank", count), Column("customer_name", "Customer", number=False), ORDERS, PIECES, AMOUNT,
+        Column("customer_rank", "Rank", count),
+        Column("customer_name", "Customer", number=False),
+        ORDERS,
+        PIECES,
+        AMOUNT,
         LIVE,
-    ]  # fmt: skip
-    chart(charts.ranking(rows, "customer_name", about), rows, columns, "customer ranking")
+    ]
+    chart(charts.ranking(rows, "customer_name", "customer_id", about), rows, columns, "customer ranking")

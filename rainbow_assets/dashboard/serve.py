@@ -39,7 +39,9 @@ def require_installed() -> None:
         RainbowError: it is not.
     """
     if missing := [name for name in ("streamlit", "altair") if find_spec(name) is None]:
-        raise RainbowError(f"The dashboard needs {' and '.join(missing)}, which is not installed.", "Run `make extras`.")
+        raise RainbowError(
+            f"The dashboard needs {' and '.join(missing)}, which is not installed.", "Run `make extras`."
+        )
 
 
 def run(settings: Settings, port: int) -> None:

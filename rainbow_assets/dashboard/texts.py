@@ -73,4 +73,4 @@ def utc(value: datetime) -> datetime:
 
 def _missing(value: object) -> bool:
     """None, NaN and NaT."""
-    return value is None or value != value  # noqa: PLR0124 - what is not equal to itself is missing
+    return value is None or value != value  # what is not equal to itself is missing

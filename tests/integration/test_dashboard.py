@@ -1,0 +1,446 @@
+"""The dashboard on a published shop: its numbers are SQL's, with filters and without; never a traceback."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from pydantic import SecretStr
+from real_stack import RAINBOW, rainbow
+
+from rainbow_assets.dashboard.texts import count, money
+from rainbow_assets.settings import Settings
+from rainbow_assets.stack.ports import free_ports, is_open
+from rainbow_assets.systems import clickhouse
+
+st = pytest.importorskip("streamlit")
+AppTest = pytest.importorskip("streamlit.testing.v1").AppTest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.integration
+
+FIRST, LAST = date(2026, 3, 1), date(2026, 3, 3)
+NAMES = (
+    "total_sales", "sales_by_day", "sales_by_day_of_week", "top_sellers", "top_products_by_category", "payment_methods",
+    "customer_ranking",
+)  # fmt: skip
+# What was sold, by the star alone.
+FACTS = """
+    SELECT sum(f.extended_sales_amount), sum(f.extended_sales_amount) - sum(f.extended_discount_amount),
+        uniqExact(f.order_transaction), sum(f.sales_quantity)
+    FROM fact_sales AS f
+    JOIN (SELECT * FROM dim_products ORDER BY valid_from DESC LIMIT 1 BY product_id) AS p ON p.product_id = f.product_id
+    JOIN dim_sellers AS s ON s.seller_key = f.seller_key
+    WHERE """
+HOLD = """
+import time
+from rainbow_assets.settings import Settings
+from rainbow_assets.systems import clickhouse
+with clickhouse.connect(Settings.load()):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(shared_settings: Settings) -> Settings:
+    """Three days, run and published."""
+    for verb in (
+        ("seed", "--days", "3", "--end", str(LAST), "--orders-per-day", "40"),
+        ("run", "--from", str(FIRST), "--to", str(LAST)),
+    ):
+        done = rainbow(*verb)
+        assert done.returncode == 0, done.stderr
+    return shared_settings
+
+
+@pytest.fixture(autouse=True)
+def forgetful() -> None:
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def held(shop: Settings) -> Iterator[psutil.Process]:
+    """Another process has the embedded ClickHouse."""
+    holder = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    yield psutil.Process(holder.pid)
+    holder.kill()
+    holder.wait()
+
+
+def sales() -> "AppTest":
+    def script() -> None:
+        from rainbow_assets.dashboard import sales
+
+        sales.page()
+
+    return AppTest.from_function(script, default_timeout=30).run()
+
+
+def health() -> "AppTest":
+    def script() -> None:
+        from rainbow_assets.dashboard import health
+
+        health.page()
+
+    return AppTest.from_function(script, default_timeout=30).run()
+
+
+def html(page: "AppTest") -> list[str]:
+    """The page's own HTML, and no exception."""
+    assert [error.value for error in page.exception] == []
+    return [element.proto.body for element in page.get("html")]
+
+
+def totals(page: "AppTest") -> str:
+    [cards] = [body for body in html(page) if 'aria-label="Totals"' in body]
+    return cards
+
+
+def table(page: "AppTest", what: str) -> str:
+    [found] = [body for body in html(page) if f'aria-label="{what}"' in body]
+    return found
+
+
+def query(settings: Settings, text: str) -> list[tuple[object, ...]]:
+    with clickhouse.connect(settings) as client:
+        return [tuple(row) for row in client.query(text).result_rows]
+
+
+def shown(row: tuple[object, ...]) -> list[str]:
+    """How sales, profit, orders and pieces read."""
+    return [
+        f'<dd class="rb-value">{text}</dd>' for text in (money(row[0]), money(row[1]), count(row[2]), count(row[3]))
+    ]
+
+
+def test_the_totals_and_tables_are_those_of_the_star(shop: Settings) -> None:
+    page = sales()
+    [sold] = query(shop, FACTS + "true")
+    assert all(text in totals(page) for text in shown(sold))
+    for day, amount in query(shop, "SELECT date_key, sum(extended_sales_amount) FROM fact_sales GROUP BY 1"):
+        text = str(day)
+        row = f">{text[:4]}-{text[4:6]}-{text[6:]}</td>"
+        assert row in table(page, "sales by day")
+        assert money(amount) in table(page, "sales by day").split(row)[1].split("</tr>")[0]
+    for name, what, column in (
+        ("top_sellers", "top sellers", "seller_name"),
+        ("top_products_by_category", "top five products by category", "product_name"),
+        ("payment_methods", "payment methods", "payment_name"),
+        ("customer_ranking", "customer ranking", "customer_name"),
+        ("sales_by_day_of_week", "sales by day of the week", "day_name"),
+    ):
+        rank = {"top_sellers": "seller_rank", "customer_ranking": "customer_rank"}.get(name, "sales_amount")
+        rows = query(shop, f"SELECT {column}, sales_amount FROM v_{name}_batch ORDER BY {rank} LIMIT 3")
+        assert rows
+        for label, amount in rows:
+            assert str(label).replace("'", "&#x27;") in table(page, what)
+            assert f">{money(amount)}</td>" in table(page, what)
+
+
+def test_every_number_says_until_when_it_is_whole_and_whether_it_is_checked(shop: Settings) -> None:
+    page = sales()
+    until = "batch to 3 Mar 2026, published "
+    notes = [body for body in html(page) if 'class="rb-note"' in body]
+    assert sum(body.count(until) for body in notes) == 4 + 6  # cards and charts
+    assert sum(body.count("checks pass</span>") for body in notes) == 4 + 6
+    assert sum(body.count("no live part") for body in notes) == 4 + 6
+    assert 'class="rb-live"' not in totals(page)
+
+
+def test_each_filter_changes_the_numbers_to_those_of_sql(shop: Settings) -> None:
+    page = sales()
+    [(category,), (other,)] = query(
+        shop, "SELECT category FROM v_top_products_by_category_batch GROUP BY 1 ORDER BY 1 LIMIT 2"
+    )
+    [(seller,)] = query(shop, "SELECT seller_id FROM v_top_sellers_batch ORDER BY seller_rank LIMIT 1")
+    day = date(2026, 3, 2)
+    chosen = f"p.category IN ({clickhouse.literal(category)}, {clickhouse.literal(other)})"
+    for set_it, condition in (
+        (lambda: page.date_input(key="first").set_value(day), "f.date_key >= 20260302"),
+        (lambda: page.date_input(key="last").set_value(day), "f.date_key = 20260302"),
+        (
+            lambda: page.multiselect(key="sellers").set_value([seller]),
+            f"f.date_key = 20260302 AND s.seller_id = {seller}",
+        ),
+        (lambda: page.button[0].click(), "true"),
+        (lambda: page.multiselect(key="categories").set_value([category, other]), chosen),
+    ):
+        set_it()
+        page.run()
+        [sold] = query(shop, FACTS + condition)
+        assert sold[2], condition
+        assert all(text in totals(page) for text in shown(sold)), condition
+    assert table(page, "top five products by category").count("<tr>") == 1 + 10
+    customers = query(
+        shop,
+        "SELECT c.customer_id, sum(f.extended_sales_amount) AS amount FROM fact_sales AS f JOIN (SELECT * FROM "
+        "dim_products ORDER BY valid_from DESC LIMIT 1 BY product_id) AS p ON p.product_id = f.product_id "
+        "JOIN dim_customers AS c ON c.customer_key = f.customer_key "
+        f"WHERE {chosen} GROUP BY 1 ORDER BY amount DESC LIMIT 5",
+    )
+    for _, amount in customers:
+        assert f">{money(amount)}</td>" in table(page, "customer ranking")
+
+
+def test_sellers_of_one_name_are_told_apart(shop: Settings) -> None:
+    page = sales()
+    [(sellers, names)] = query(shop, "SELECT count(), uniqExact(seller_name) FROM v_top_sellers_batch")
+    assert sellers != names, "this shop has two of one name"
+    assert len(set(page.multiselect(key="sellers").options)) == sellers
+
+
+def test_a_choice_without_sales_and_days_in_the_wrong_order_are_one_line(shop: Settings) -> None:
+    page = sales()
+    page.date_input(key="first").set_value(LAST)
+    page.date_input(key="last").set_value(FIRST).run()
+    assert [line.value for line in page.info] == ["The first day is after the last one: choose an earlier first day."]
+    sellers = query(shop, "SELECT seller_id FROM v_top_sellers_batch ORDER BY seller_rank DESC LIMIT 1")
+    page.date_input(key="first").set_value(FIRST)
+    page.multiselect(key="sellers").set_value([sellers[0][0]])
+    categories = query(
+        shop,
+        "SELECT category FROM v_top_products_by_category_batch WHERE category NOT IN "
+        f"(SELECT category FROM v_sales WHERE seller_id = {sellers[0][0]}) LIMIT 1",
+    )
+    page.multiselect(key="categories").set_value([categories[0][0]]).run()
+    assert html(page)
+    assert [line.value for line in page.info] == [
+        "No sales here: choose other filters, or run more days with `rainbow run`."
+    ]
+    assert '<dd class="rb-value">0.00</dd>' in totals(page)
+
+
+def test_the_live_part_is_marked(shop: Settings) -> None:
+    """As the speed layer says it, by its views alone: here they say so in its place."""
+    views = ("v_total_sales_speed", "v_watermark")
+    before = dict(
+        query(
+            shop, f"SELECT name, create_table_query FROM system.tables WHERE database = 'rainbow' AND name IN {views}"
+        )
+    )
+    live = (
+        "CREATE OR REPLACE VIEW v_total_sales_speed AS SELECT toInt64(-2) AS total_sales_quantity, "
+        "toDecimal128('1234.50', 2) AS total_sales_amount, toDecimal128('-0.10', 2) AS total_profit, "
+        "NULL AS current_run_date",
+        "CREATE OR REPLACE VIEW v_watermark AS SELECT toUInt64(1) AS publication, 'run' AS run_id, now64(6, 'UTC') AS "
+        "published_at, toDate32('2026-03-03') AS batch_until, toNullable(now64(6, 'UTC') - toIntervalSecond(4)) AS "
+        "live_until, toNullable(0.5) AS lag_seconds, toNullable(toUInt64(7)) AS lag_bytes, "
+        "toNullable(now64(6, 'UTC')) AS flushed_at",
+    )
+    with clickhouse.connect(shop) as client:
+        for statement in live:
+            client.command(statement)
+    try:
+        cards = totals(sales())
+        for text in ("+1,234.50 live", "−0.10 live", "−2 live", "±0 live"):
+            assert f'<dd class="rb-live">{text}</dd>' in cards
+        assert "live to " in cards
+        assert "no live part" not in cards
+        state = "".join(html(health()))
+        assert "7 B behind in the log" in state
+    finally:
+        with clickhouse.connect(shop) as client:
+            for name, statement in before.items():
+                client.command(f"DROP VIEW {name}")
+                client.command(str(statement))
+
+
+def test_the_health_page_tells_runs_checks_and_sizes(shop: Settings) -> None:
+    page = health()
+    [(run_id, rows)] = query(shop, "SELECT run_id, rows_written FROM ops_runs")
+    assert str(run_id)[:8] in table(page, "last runs")
+    assert count(rows) in table(page, "last runs")
+    [(known, failing)] = query(
+        shop, "SELECT uniqExact(asset, check_name), countIf(NOT coalesce(passed, false)) FROM ops_check_results"
+    )
+    assert f"{known - failing:,} of {known:,} pass" in "".join(html(page))  # type: ignore[operator]
+    for layer in ("raw", "staging", "warehouse", "marts", "ops"):
+        assert f"<td>{layer}</td>" in table(page, "storage of the lake")
+    [(facts,)] = query(shop, "SELECT sum(rows) FROM system.parts WHERE active AND table LIKE 'store_fact_sales_%'")
+    assert f'<td>fact_sales</td><td>batch layer</td><td class="rb-number">{count(facts)}</td>' in table(
+        page, "storage of ClickHouse"
+    )
+    assert "yesterday is missing" in "".join(html(page))
+
+
+def test_a_failing_check_is_listed_and_stands_beside_the_numbers(shop: Settings) -> None:
+    with clickhouse.connect(shop) as client:
+        client.command(
+            "INSERT INTO ops_check_results VALUES ('bad', 'marts/total_sales', 'agrees', false, 'ERROR', "
+            "now64(6) + toIntervalSecond(5), '<b>2 differ</b>', '{}')"
+        )
+    try:
+        assert totals(sales()).count(" checks fail</span>") == 4
+        listed = table(health(), "failing checks")
+        assert "<td>agrees</td>" in listed
+        assert "&lt;b&gt;2 differ&lt;/b&gt;" in listed
+    finally:
+        with clickhouse.connect(shop) as client:
+            client.command("DELETE FROM ops_check_results WHERE run_id = 'bad'")
+
+
+def test_while_another_process_has_clickhouse_the_last_answer_is_shown(
+    shop: Settings, held: psutil.Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = sales()  # nothing was read before
+    assert "in use by process" in page.info[0].value
+    assert html(page)
+    held.kill()
+    held.wait()
+    [sold] = query(shop, FACTS + "true")
+    page.run()
+    assert all(text in totals(page) for text in shown(sold))
+
+
+def test_the_last_answer_has_its_age(shop: Settings, request: pytest.FixtureRequest) -> None:
+    page = sales()
+    [sold] = query(shop, FACTS + "true")
+    request.getfixturevalue("held")
+    st.cache_data.clear()  # its few seconds are over
+    page.run()
+    assert all(text in totals(page) for text in shown(sold))
+    [warning] = page.warning
+    assert warning.value.startswith("These are the numbers of ")
+    assert "in use by process" in warning.value
+
+
+@pytest.mark.parametrize("page", [sales, health])
+def test_before_the_first_publication_one_line_says_what_to_do(fresh_settings: Settings, page: object) -> None:
+    shown = page()  # type: ignore[operator]
+    html(shown)
+    assert [line.value for line in shown.info] == [
+        "Nothing is published yet. `rainbow run` fills the views; `rainbow demo` also fills a shop."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("", "RAINBOW_CLICKHOUSE_URL is not set."), ("clickhouse://u:secret@127.0.0.1:1/rainbow", "ClickHouse failed at")],
+)
+def test_a_clickhouse_that_is_not_set_or_away_is_one_line(
+    fresh_settings: Settings, monkeypatch: pytest.MonkeyPatch, url: str, said: str
+) -> None:
+    monkeypatch.setattr(
+        Settings, "load", lambda: fresh_settings.model_copy(update={"clickhouse_url": SecretStr(url) if url else None})
+    )
+    page = sales()
+    html(page)
+    [line] = page.info
+    assert line.value.startswith(said)
+    assert "secret" not in line.value
+    assert len(line.value.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def server(shop: Settings) -> Iterator[str]:
+    """`rainbow dashboard`, and its address; it ends with the module."""
+    [port] = free_ports(1)
+    address = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen([str(RAINBOW), "dashboard", "--port", str(port)], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not is_open(port) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) in {0, -15}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if not program:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+def opened(browser: "Browser", address: str, charts: int) -> "Page":
+    """A page whose charts are all drawn; it went to no other host, and no script of it failed."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en")
+    asked: list[str] = []
+    failed: list[object] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url.replace("ws://", "http://")))
+    page.on("pageerror", lambda error: failed.append(error))
+    page.goto(address)
+    drawn = "document.querySelectorAll('[data-testid=stVegaLiteChart] svg').length >= {}"
+    page.wait_for_function(drawn.format(charts), timeout=60_000)
+    host = "/".join(address.split("/")[:3])
+    assert [url for url in asked if not url.startswith((host, "data:", "blob:"))] == []
+    assert failed == []
+    return page
+
+
+@pytest.mark.parametrize(("path", "charts", "heading"), [("/", 6, "Sales"), ("/health", 2, "Health")])
+def test_a_page_in_a_browser_is_whole_and_labelled(
+    server: str, browser: "Browser", path: str, charts: int, heading: str
+) -> None:
+    page = opened(browser, server + path, charts)
+    assert page.locator("h1").all_inner_texts() == [heading]
+    assert page.get_attribute("html", "lang") == "en"
+    assert page.title()
+    assert page.locator("[data-testid=stException]").count() == 0
+    described = page.locator("[data-testid=stVegaLiteChart]").evaluate_all("all => all.map(e => e.ariaLabel)")
+    assert len(described) == charts
+    assert all("chart of " in str(label) for label in described)
+    assert page.locator("summary", has_text="Table: ").count() == charts
+    nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    roles = {"button", "combobox", "textbox", "spinbutton", "switch", "checkbox", "link"}
+    controls = [node for node in nodes if not node["ignored"] and node["role"]["value"] in roles]
+    assert len(controls) >= 2
+    assert [node for node in controls if not node.get("name", {}).get("value")] == []
+    page.close()
+
+
+def test_the_filters_are_reached_and_used_with_the_keyboard(server: str, browser: "Browser") -> None:
+    page = opened(browser, server, 6)
+    name = "(e => e.ariaLabel || e.labels?.[0]?.innerText || e.innerText || '')(document.activeElement)"
+    reached: list[str] = []
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        reached.append(str(page.evaluate(name)))
+    places = [
+        next(i for i, label in enumerate(reached) if part in label)
+        for part in ("First day", "Last day", "Categories", "Sellers", "Clear")
+    ]
+    assert places == sorted(places)
+    page.get_by_role("combobox", name="Sellers").focus()
+    before = page.locator(".rb-value").first.inner_text()
+    page.keyboard.press("ArrowDown")  # on "Select all"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"document.querySelector('.rb-value').innerText != '{before}'", timeout=30_000)
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_nothing_is_wider_than_the_window(server: str, browser: "Browser", width: int) -> None:
+    page = opened(browser, server, 6)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
+    page.close()
+
+
+def test_a_taken_port_is_one_line(server: str) -> None:
+    done = rainbow("dashboard", "--port", server.rpartition(":")[2])
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Port ")
+    assert done.stderr.count("\n") == 1
