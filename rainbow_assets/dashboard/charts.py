@@ -14,6 +14,9 @@ from rainbow_assets.dashboard.theme import BATCH, GOOD, LAYERS, LIVE, RANKS, SOF
 ROW = 30  # pixels
 PADDING = {"left": 0, "top": 0, "right": 4, "bottom": 0}
 AMOUNT = ",.2f"
+# Days and times are those of UTC, wherever the browser is.
+UTC = alt.Scale(type="utc")
+DAY, SECOND = "utcyearmonthdate", "utcyearmonthdatehoursminutesseconds"
 PARTS = alt.Scale(domain=["batch", "live"], range=[BATCH, LIVE])
 SHORT = alt.Axis(labelExpr="replace(format(datum.value, '~s'), 'G', 'B')", title=None, tickCount=5)  # 5k, 5M, 5B
 DATED = alt.Axis(title=None, format="%d %b", labelOverlap=True, grid=False, tickCount={"interval": "day", "step": 1})
@@ -25,11 +28,11 @@ def by_day(days: pd.DataFrame, description: str) -> alt.Chart:
         alt.Chart(_parts(days))
         .mark_bar(cornerRadiusEnd=2)
         .encode(
-            x=alt.X("order_date:T", timeUnit="yearmonthdate", axis=DATED),
+            x=alt.X("order_date:T", timeUnit=DAY, scale=UTC, axis=DATED),
             y=alt.Y("start:Q", axis=SHORT),
             y2="end:Q",
             color=alt.Color("part:N", scale=PARTS, legend=_legend()),
-            tooltip=_tooltip(alt.Tooltip("order_date:T", title="day", format="%a %d %b %Y")),
+            tooltip=_tooltip(alt.Tooltip("order_date:T", timeUnit=DAY, title="day", format="%a %d %b %Y")),
         ),
         description,
         260,
@@ -107,7 +110,7 @@ def runs(rows: pd.DataFrame, description: str) -> alt.Chart:
         alt.Chart(_plain(rows))
         .mark_bar(cornerRadiusEnd=2, size=18)
         .encode(
-            x=alt.X("label:N", sort="descending", axis=alt.Axis(title=None, labelAngle=0, labelOverlap=True)),
+            x=alt.X("label:N", sort=None, axis=alt.Axis(title=None, labelAngle=0, labelOverlap=True)),
             y=alt.Y("seconds:Q", axis=alt.Axis(title="seconds", tickCount=4)),
             color=alt.Color("status:N", scale=ends, legend=_legend()),
             tooltip=[
@@ -127,10 +130,10 @@ def lag(rows: pd.DataFrame, description: str) -> alt.Chart:
         alt.Chart(_plain(rows))
         .mark_area(line={"color": LIVE}, color=LIVE, opacity=0.25, interpolate="monotone")
         .encode(
-            x=alt.X("at:T", axis=alt.Axis(title=None, format="%H:%M", grid=False, labelOverlap=True)),
+            x=alt.X("at:T", scale=UTC, axis=alt.Axis(title=None, format="%H:%M", grid=False, labelOverlap=True)),
             y=alt.Y("lag_seconds:Q", axis=alt.Axis(title="seconds", tickCount=4)),
             tooltip=[
-                alt.Tooltip("at:T", title="at (UTC)", format="%H:%M:%S"),
+                alt.Tooltip("at:T", timeUnit=SECOND, title="at (UTC)", format="%H:%M:%S"),
                 alt.Tooltip("lag_seconds:Q", title="seconds", format=",.1f"),
                 alt.Tooltip("lag_bytes:Q", title="bytes", format=",.0f"),
             ],
@@ -148,12 +151,12 @@ def growth(rows: pd.DataFrame, description: str) -> alt.Chart:
         alt.Chart(_plain(rows))
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
-            x=alt.X("at:T", axis=alt.Axis(title=None, grid=False, labelOverlap=True)),
-            y=alt.Y("bytes:Q", axis=SHORT),
+            x=alt.X("at:T", scale=UTC, axis=alt.Axis(title=None, format="%d %b %H:%M", grid=False, labelOverlap=True)),
+            y=alt.Y("bytes:Q", axis=alt.Axis(title="bytes", format="~s", tickCount=5)),
             color=alt.Color("layer:N", scale=colours, legend=_legend()),
             strokeDash=alt.StrokeDash("layer:N", legend=None),
             tooltip=[
-                alt.Tooltip("at:T", title="at (UTC)", format="%d %b %H:%M"),
+                alt.Tooltip("at:T", timeUnit=SECOND, title="at (UTC)", format="%d %b %H:%M"),
                 "layer:N",
                 alt.Tooltip("bytes:Q", format=",.0f"),
                 alt.Tooltip("files:Q", format=",.0f"),

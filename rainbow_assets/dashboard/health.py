@@ -102,7 +102,7 @@ def _runs(found: Answer) -> None:
         note("No run is recorded yet.")
         return
     note("How long each took, the newest to the right.")
-    drawn = rows.head(SHOWN).assign(label=rows["started_at"].dt.strftime("%d %b %H:%M:%S"))
+    drawn = rows.head(SHOWN).iloc[::-1].assign(label=rows["started_at"].dt.strftime("%d %b %H:%M:%S"))
     about = f"Bar chart of the seconds that the last {len(drawn)} runs took, by how they ended."
     columns = [
         Column("started_at", "Started (UTC)", _minute, number=False),

@@ -15,6 +15,7 @@ import streamlit as st
 
 from rainbow_assets.dashboard.reading import Answer
 from rainbow_assets.dashboard.texts import age, utc
+from rainbow_assets.dashboard.texts import name as plain
 from rainbow_assets.dashboard.theme import STYLE
 
 Show = Callable[[object], str]
@@ -36,7 +37,7 @@ class Column:
 
     name: str
     title: str
-    show: Show = str
+    show: Show = plain
     number: bool = True
 
 

@@ -76,9 +76,10 @@ CHOICES = {
     # Streamlit knows a choice by its label: sellers of one name are told apart by their ids.
     "sellers": Query(
         """
-        SELECT seller_id, if(count() OVER (PARTITION BY seller_name) > 1,
-            concat(seller_name, ' (', toString(seller_id), ')'), seller_name) AS label
-        FROM v_top_sellers ORDER BY label, seller_id"""
+        SELECT seller_id, if(count() OVER (PARTITION BY name) > 1, concat(name, ' (', toString(seller_id), ')'), name)
+            AS label
+        FROM (SELECT seller_id, coalesce(seller_name, 'Unknown') AS name FROM v_top_sellers)
+        ORDER BY label, seller_id"""
     ),
 }
 

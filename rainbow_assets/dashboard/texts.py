@@ -37,6 +37,11 @@ def size(value: float) -> str:
     return f"{number:,.1f} {UNITS[unit]}" if unit else f"{number:,.0f} {UNITS[0]}"
 
 
+def name(value: object) -> str:
+    """The value as it is."""
+    return NONE if _missing(value) else str(value)
+
+
 def day(value: date | None) -> str:
     """`20 Nov 2026`."""
     return NONE if _missing(value) or value is None else f"{value.day} {value:%b %Y}"

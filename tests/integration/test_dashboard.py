@@ -373,7 +373,7 @@ def browser() -> Iterator["Browser"]:
 
 def opened(browser: "Browser", address: str, charts: int) -> "Page":
     """A page whose charts are all drawn; it went to no other host, and no script of it failed."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en")
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="en", timezone_id="America/Los_Angeles")
     asked: list[str] = []
     failed: list[object] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -427,6 +427,14 @@ def test_the_filters_are_reached_and_used_with_the_keyboard(server: str, browser
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.wait_for_function(f"document.querySelector('.rb-value').innerText != '{before}'", timeout=30_000)
+    page.close()
+
+
+def test_a_day_is_the_same_wherever_the_browser_is(server: str, browser: "Browser") -> None:
+    page = opened(browser, server, 6)
+    shown = page.locator("[data-testid=stVegaLiteChart] svg").first.text_content() or ""
+    assert "01 Mar" in shown
+    assert "28 Feb" not in shown
     page.close()
 
 
