@@ -5,6 +5,7 @@ screen readers read out, and is drawn as SVG.
 """
 
 from decimal import Decimal
+from typing import Final
 
 import altair as alt
 import pandas as pd
@@ -16,7 +17,8 @@ PADDING = {"left": 0, "top": 0, "right": 4, "bottom": 0}
 AMOUNT = ",.2f"
 # Days and times are those of UTC, wherever the browser is.
 UTC = alt.Scale(type="utc")
-DAY, SECOND = "utcyearmonthdate", "utcyearmonthdatehoursminutesseconds"
+DAY: Final = "utcyearmonthdate"
+SECOND: Final = "utcyearmonthdatehoursminutesseconds"
 PARTS = alt.Scale(domain=["batch", "live"], range=[BATCH, LIVE])
 SHORT = alt.Axis(labelExpr="replace(format(datum.value, '~s'), 'G', 'B')", title=None, tickCount=5)  # 5k, 5M, 5B
 DATED = alt.Axis(title=None, format="%d %b", labelOverlap=True, grid=False, tickCount={"interval": "day", "step": 1})
