@@ -9,14 +9,15 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
+import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed import tables
-from rainbow_assets.speed.decode import TOUCHES, Changes, decode
+from rainbow_assets.speed.decode import TOUCHES, Changes, decode, fill, unsent
 from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, changes_of
 from rainbow_assets.systems import clickhouse
 from rainbow_assets.systems.clickhouse import literal, quote
@@ -32,18 +33,15 @@ class Position:
     """Where the stream stands.
 
     `system`: which database cluster the log is of. `copy_lsn`: the place in the log of the first copy. `copied`:
-    whether that is whole. `offset`: Debezium's own.
+    whether that is whole. `resume`: the end of the newest transaction that is here whole; the log is read again from
+    there. `lsn`: the place of the newest record that is here.
     """
 
     system: str
-    copy_lsn: int
-    copied: bool
-    offset: dict[str, Any]
-
-    @property
-    def lsn(self) -> int:
-        """The place in the log, of the last record that was flushed."""
-        return int(self.offset.get("lsn") or 0)
+    copy_lsn: int = 0
+    copied: bool = False
+    resume: int = 0
+    lsn: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class Sink:
     def __init__(self, settings: Settings, after_flush: AfterFlush | None = None) -> None:
         """`after_flush` is called with the open connection after each flush that changed something."""
         self._settings, self._after_flush = settings, after_flush
-        self._last_flush: int | None = None
+        self._last_flush = -1  # not known yet
         self._live_until = NEVER
         self._since_merge = 0
 
@@ -94,7 +92,7 @@ class Sink:
             held = " UNION ALL ".join(f"(SELECT 1 FROM {quote(name)} LIMIT 1)" for name in names[:-2])
             empty = not client.query(held).result_rows
             ((changes,),) = client.query(f"SELECT sum(changes) FROM {FLUSHES}").result_rows
-        return Position(**json.loads(newest[0][0])) if newest and whole and not (empty and changes) else None
+        return _position(newest[0][0]) if newest and whole and not (empty and changes) else None
 
     def flush(self, batch: Batch, wait: float) -> Flushed:
         """Write a batch; when this returns, it is durable and visible.
@@ -105,7 +103,7 @@ class Sink:
         """
         changes = decode(batch.lines, batch.position.copy_lsn)
         with clickhouse.connect(self._settings, wait) as client, clickhouse.errors(self._settings, "writing a flush"):
-            if self._last_flush is None:
+            if self._last_flush < 0:
                 tables.prepare(client)
                 self._last_flush, self._live_until = _newest(client)
             self._last_flush += 1  # also where this one fails: a number is never used twice
@@ -119,9 +117,11 @@ class Sink:
     def _write(self, client: Client, changes: Changes, batch: Batch) -> None:
         """The changes and what they touch."""
         flush = self._last_flush
-        assert flush is not None
         for name, rows in changes.rows.items():
-            _insert(client, changes_of(TABLES[name]), rows, flush)
+            table = TABLES[name]
+            if partial := unsent(table, rows):
+                rows = fill(table, rows, partial, _held_before(client, table, rows))
+            _insert(client, changes_of(table), rows, flush)
         if changes.touched is not None:
             _insert(client, TOUCHED, changes.touched, flush)
         for one in changes.truncates:
@@ -139,7 +139,6 @@ class Sink:
         self._live_until = max(self._live_until, *heard, *before) if batch.position.copied else self._live_until
         since = changes.newest or changes.heard_at or self._live_until
         lag = max(0.0, (batch.asked_at - since).total_seconds()) if since > NEVER and batch.behind else 0.0
-        assert self._last_flush is not None
         flushed = Flushed(self._last_flush, changes.count, lag, batch.behind, self._live_until, changes.unknown)
         client.insert(
             FLUSHES,
@@ -168,6 +167,14 @@ class Sink:
             client.command(f"OPTIMIZE TABLE {quote(name)}")
 
 
+def _position(text: str) -> Position | None:
+    """A position as it was written; None: by another version of this program."""
+    try:
+        return Position(**json.loads(text))
+    except (TypeError, ValueError):
+        return None
+
+
 def _newest(client: Client) -> tuple[int, datetime]:
     """The highest number of a flush anywhere, also of one that never counted; and until when the log is known."""
     places = " UNION ALL ".join(
@@ -177,6 +184,24 @@ def _newest(client: Client) -> tuple[int, datetime]:
     ((flush,),) = client.query(f"SELECT max(flush) FROM ({places})").result_rows
     ((live_until,),) = client.query(f"SELECT max(live_until) FROM {FLUSHES}").result_rows
     return int(flush), max(live_until.replace(tzinfo=UTC), NEVER)
+
+
+def _held_before(client: Client, table: SourceTable, rows: pa.Table) -> pa.Table:
+    """The current rows of these keys, as they were before."""
+    columns, key = ", ".join(map(quote, table.columns)), ", ".join(map(quote, table.key))
+    held = {name: rows[name] for name in table.key}
+    with duckdb.connect() as connection:
+        connection.register("rows_now", pa.table(held))
+        each = f"concat_ws(',', {', '.join(table.key)})"
+        ((keys,),) = connection.execute(
+            f"SELECT string_agg(DISTINCT '(' || {each} || ')', ',') FROM rows_now"
+        ).fetchall()
+    return client.query_arrow(
+        f"SELECT {columns} FROM {quote(changes_of(table))} WHERE ({key}) IN ({keys}) AND lsn < "
+        f"{{lsn:UInt64}} ORDER BY lsn DESC LIMIT 1 BY {key}",
+        parameters={"lsn": pc.min(rows["lsn"]).as_py()},
+        settings={"output_format_arrow_string_as_string": 1},
+    )
 
 
 def _insert(client: Client, table: str, rows: pa.Table, flush: int) -> None:
@@ -190,8 +215,8 @@ def _delete_all(client: Client, table: SourceTable, lsn: int, moment: datetime, 
     parameters = {"lsn": lsn, "flush": flush, "moment": round(moment.timestamp() * 1e6)}
     client.command(
         f"INSERT INTO {name} ({key}, lsn, is_deleted, committed_at, flush) "
-        f"SELECT {key}, {{lsn:UInt64}}, true, fromUnixTimestamp64Micro({{moment:Int64}}, 'UTC'), {{flush:UInt64}} FROM {name} "
-        f"WHERE lsn <= {{lsn:UInt64}} GROUP BY {key} "
+        f"SELECT {key}, {{lsn:UInt64}}, true, fromUnixTimestamp64Micro({{moment:Int64}}, 'UTC'), {{flush:UInt64}} "
+        f"FROM {name} WHERE lsn <= {{lsn:UInt64}} GROUP BY {key} "
         f"HAVING max(lsn) < {{lsn:UInt64}} AND NOT argMax(is_deleted, lsn)",
         parameters=parameters,
     )

@@ -39,8 +39,8 @@ def copy(client: Client, settings: Settings, live_until: datetime, committed_at:
         f"(SELECT count() FROM {tables.changes_of(table)} WHERE flush = {flush})" for table in TABLES.values()
     )
     client.command(
-        f"INSERT INTO {tables.FLUSHES} (flush, lsn, changes, live_until, lag_seconds, lag_bytes) "
-        f"SELECT {flush}, {flush}, {changes}, {_moment(live_until)}, 0, 0"
+        f"INSERT INTO {tables.FLUSHES} (flush, lsn, changes, live_until, lag_seconds, lag_bytes, position) "
+        f"SELECT {flush}, {flush}, {changes}, {_moment(live_until)}, 0, 0, '{{\"copied\": true}}'"
     )
     return int(client.command(f"SELECT changes FROM {tables.FLUSHES} WHERE flush = {flush}"))
 
