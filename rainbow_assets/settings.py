@@ -67,6 +67,9 @@ class Settings(BaseModel):
     )
     home: Path = Field(default=PROJECT_DIR / ".rainbow", description="everything that the embedded stack writes")
     source_url: SecretStr | None = Field(default=None, description="the shop, postgresql://…")
+    stream_url: SecretStr | None = Field(
+        default=None, description="the shop for `rainbow stream`, postgresql://…, a role with REPLICATION"
+    )
     catalog_url: SecretStr | None = Field(default=None, description="the DuckLake catalog, postgresql://…")
     iceberg_catalog_url: SecretStr | None = Field(default=None, description="the Iceberg catalog, postgresql://…")
     dagster_url: SecretStr | None = Field(default=None, description="Dagster's storage, postgresql://…")

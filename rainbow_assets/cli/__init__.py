@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from rainbow_assets.cli import alerts, batch, care, past, query, shop, stack
+from rainbow_assets.cli import alerts, batch, care, live, past, query, shop, stack
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.redact import redact
 
@@ -43,6 +43,8 @@ CARE = "Care"
 app.command(rich_help_panel=CARE)(care.fsck)
 app.command(rich_help_panel=CARE)(care.maintain)
 app.command(rich_help_panel=CARE)(alerts.alerts)
+LIVE = "Live"
+app.command(rich_help_panel=LIVE)(live.stream)
 SHOP = "The shop"
 app.command(rich_help_panel=SHOP)(shop.seed)
 app.command(rich_help_panel=SHOP)(shop.simulate)

@@ -26,11 +26,12 @@ OTHERS = (
         table_name LowCardinality(String), id Int64, change_date Date32, committed_at {MOMENT}, flush UInt64
     ) ENGINE = MergeTree ORDER BY (table_name, flush)
     """,
-    # How far the log has been read: everything committed until `live_until` is in flushes up to `flush`.
+    # How far the log has been read: everything committed until `live_until` is in flushes up to `flush`. `position`
+    # is where the stream goes on (`sink.Position`), durable exactly when the flush is.
     f"""
     CREATE TABLE IF NOT EXISTS {FLUSHES} (
         flush UInt64, lsn UInt64, changes UInt64, live_until {MOMENT}, lag_seconds Float64, lag_bytes UInt64,
-        flushed_at {MOMENT} DEFAULT now64(6)
+        position String, flushed_at {MOMENT} DEFAULT now64(6)
     ) ENGINE = MergeTree ORDER BY flush
     """,
     # The speed part as of a refresh: it goes with one publication, and a refresh counts once it stands here.

@@ -19,6 +19,7 @@ class Credentials:
 
     postgres: str = field(default_factory=_password)
     rainbow_shop: str = field(default_factory=_password)
+    rainbow_stream: str = field(default_factory=_password)
     rainbow_ducklake: str = field(default_factory=_password)
     rainbow_iceberg: str = field(default_factory=_password)
     rainbow_dagster: str = field(default_factory=_password)
@@ -34,13 +35,19 @@ def ensure(home: Path) -> Credentials:
     """
     file = home / "credentials.json"
     try:
-        return Credentials(**json.loads(file.read_text()))
+        held = json.loads(file.read_text())
+        credentials = Credentials(**held)
+        if held == asdict(credentials):
+            return credentials
     except FileNotFoundError:
         if (home / "postgres").exists():
             hint = f"Restore the file, or start anew without the data: rm -r {home}."
             raise StackError(f"{file} is missing, and the data in {home} opens with it only.", hint) from None
     except (ValueError, TypeError):
         raise StackError(f"{file} is damaged.", "Restore it: the data opens with it only.") from None
+    else:  # made before there was a role that there is now
+        write_private(file, json.dumps(asdict(credentials), indent=2) + "\n")
+        return credentials
     credentials = Credentials()
     write_private(file, json.dumps(asdict(credentials), indent=2) + "\n")
     return credentials

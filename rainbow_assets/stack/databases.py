@@ -18,7 +18,9 @@ DATABASES = {
     "iceberg_catalog_url": ("rainbow_iceberg", "rainbow_iceberg"),
     "dagster_url": ("rainbow_dagster", "rainbow_dagster"),
 }
-ROLE: LiteralString = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+ROLE: LiteralString = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
+# Reads the shop's log, which is the whole server's, and the tables that the shop's owner lets it read.
+STREAM = "rainbow_stream"
 
 
 def ensure_databases(port: int, credentials: Credentials, suffix: str = "") -> dict[str, str]:
@@ -34,6 +36,10 @@ def ensure_databases(port: int, credentials: Credentials, suffix: str = "") -> d
             _ensure_role(admin, role, password)
             _ensure_database(admin, database + suffix, role)
             urls[setting] = _url(port, role, password, database + suffix)
+        shop = DATABASES["source_url"][0] + suffix
+        _ensure_role(admin, STREAM, credentials.rainbow_stream, "REPLICATION")
+        admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(*map(sql.Identifier, (shop, STREAM))))
+        urls["stream_url"] = _url(port, STREAM, credentials.rainbow_stream, shop)
     return urls
 
 
@@ -41,16 +47,20 @@ def drop_databases(port: int, credentials: Credentials, suffix: str) -> None:
     """Drop the set of databases with that suffix, whoever is connected."""
     with psycopg.connect(_url(port, "postgres", credentials.postgres, "postgres"), autocommit=True) as admin:
         for database, _role in DATABASES.values():
+            slots = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s"
+            admin.execute(slots, [database + suffix])
             name = sql.Identifier(database + suffix)
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
 
-def _ensure_role(admin: psycopg.Connection, role: str, password: str) -> None:
+def _ensure_role(
+    admin: psycopg.Connection, role: str, password: str, replication: LiteralString = "NOREPLICATION"
+) -> None:
     if admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
         return
     # Only the verifier goes to the server: the password itself is in no statement and no log.
     verifier = admin.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-    statement = sql.SQL("CREATE ROLE {} " + ROLE + " PASSWORD {}")
+    statement = sql.SQL("CREATE ROLE {} " + ROLE + " " + replication + " PASSWORD {}")
     admin.execute(statement.format(sql.Identifier(role), sql.Literal(verifier)))
 
 

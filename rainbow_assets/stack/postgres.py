@@ -31,6 +31,9 @@ SETTINGS = {
     "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",
     "wal_level": "logical",  # change data capture reads the WAL
+    "max_wal_senders": 10,
+    "max_replication_slots": 10,
+    "max_slot_wal_keep_size": "4GB",  # a slot that nobody reads is given up before it fills the disk
     "lc_messages": "C",  # DuckLake's retries match English messages
     "timezone": "UTC",
     "log_timezone": "UTC",

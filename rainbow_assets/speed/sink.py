@@ -1,0 +1,205 @@
+"""The sink: batches of Debezium's records into ClickHouse, each visible whole or not at all.
+
+A flush is: the changes, what they touch, and last the row of `speed_flushes` that makes them count; it also holds the
+position in the log, so data and position are durable at once. Not here: what the records mean (`decode.py`), or the
+process in which this runs (`worker.py`).
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from rainbow_assets.settings import Settings
+from rainbow_assets.speed import tables
+from rainbow_assets.speed.decode import TOUCHES, Changes, decode
+from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, changes_of
+from rainbow_assets.systems import clickhouse
+from rainbow_assets.systems.clickhouse import literal, quote
+from rainbow_assets.tables import TABLES, SourceTable
+
+AfterFlush = Callable[[Client], None]
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+MERGE_EVERY = 50  # flushes: an embedded engine that is open for moments merges nothing by itself
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where the stream stands.
+
+    `system`: which database cluster the log is of. `copy_lsn`: the place in the log of the first copy. `copied`:
+    whether that is whole. `offset`: Debezium's own.
+    """
+
+    system: str
+    copy_lsn: int
+    copied: bool
+    offset: dict[str, Any]
+
+    @property
+    def lsn(self) -> int:
+        """The place in the log, of the last record that was flushed."""
+        return int(self.offset.get("lsn") or 0)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What Debezium handed over: JSON texts, one a line; where it stands after them; how far behind that is."""
+
+    lines: bytes
+    position: Position
+    asked_at: datetime  # by the source's clock
+    behind: int  # bytes of the log
+    ends_copy: bool = False
+
+
+@dataclass(frozen=True)
+class Flushed:
+    """What came of a batch."""
+
+    flush: int
+    changes: int
+    lag_seconds: float
+    lag_bytes: int
+    live_until: datetime
+    unknown: dict[str, set[str]]
+
+
+class Sink:
+    """Writes batches; one process at a time may."""
+
+    def __init__(self, settings: Settings, after_flush: AfterFlush | None = None) -> None:
+        """`after_flush` is called with the open connection after each flush that changed something."""
+        self._settings, self._after_flush = settings, after_flush
+        self._last_flush: int | None = None
+        self._live_until = NEVER
+        self._since_merge = 0
+
+    def position(self, wait: float) -> Position | None:
+        """Where the last flush stands, the tables made if they are missing; None: there is nothing, or not all of it.
+
+        Raises:
+            TransientError: ClickHouse does not answer, or another process held it for `wait` seconds.
+            RainbowError: it refuses.
+        """
+        with clickhouse.connect(self._settings, wait) as client, clickhouse.errors(self._settings, "reading flushes"):
+            names = (*map(changes_of, TABLES.values()), TOUCHED, FLUSHES)
+            whole = all(client.command(f"EXISTS TABLE {quote(name)}") == 1 for name in names)
+            tables.prepare(client)
+            newest = client.query(f"SELECT position FROM {FLUSHES} ORDER BY flush DESC LIMIT 1").result_rows
+            held = " UNION ALL ".join(f"(SELECT 1 FROM {quote(name)} LIMIT 1)" for name in names[:-2])
+            empty = not client.query(held).result_rows
+            ((changes,),) = client.query(f"SELECT sum(changes) FROM {FLUSHES}").result_rows
+        return Position(**json.loads(newest[0][0])) if newest and whole and not (empty and changes) else None
+
+    def flush(self, batch: Batch, wait: float) -> Flushed:
+        """Write a batch; when this returns, it is durable and visible.
+
+        Raises:
+            TransientError: as `position`; nothing of the batch is visible, the same call may be made again.
+            RainbowError: ClickHouse refuses, or the values are not as the project knows them.
+        """
+        changes = decode(batch.lines, batch.position.copy_lsn)
+        with clickhouse.connect(self._settings, wait) as client, clickhouse.errors(self._settings, "writing a flush"):
+            if self._last_flush is None:
+                tables.prepare(client)
+                self._last_flush, self._live_until = _newest(client)
+            self._last_flush += 1  # also where this one fails: a number is never used twice
+            self._write(client, changes, batch)
+            flushed = self._record(client, changes, batch)
+            if self._after_flush and (changes.count or flushed.flush == 1):
+                self._after_flush(client)
+            self._merge(client)
+        return flushed
+
+    def _write(self, client: Client, changes: Changes, batch: Batch) -> None:
+        """The changes and what they touch."""
+        flush = self._last_flush
+        assert flush is not None
+        for name, rows in changes.rows.items():
+            _insert(client, changes_of(TABLES[name]), rows, flush)
+        if changes.touched is not None:
+            _insert(client, TOUCHED, changes.touched, flush)
+        for one in changes.truncates:
+            _delete_all(client, TABLES[one.table], one.lsn, one.committed_at, flush)
+        if batch.ends_copy:
+            # What an earlier copy or log held and this copy lacks was deleted while nobody read the log.
+            for table in TABLES.values():
+                _delete_all(client, table, batch.position.copy_lsn, batch.asked_at, flush)
+
+    def _record(self, client: Client, changes: Changes, batch: Batch) -> Flushed:
+        """The row that makes the flush count."""
+        # A batch may end within a transaction: all that was committed before that one is here.
+        heard = [changes.heard_at] if changes.heard_at else []
+        before = [changes.newest - timedelta(microseconds=1)] if changes.newest else []
+        self._live_until = max(self._live_until, *heard, *before) if batch.position.copied else self._live_until
+        since = changes.newest or changes.heard_at or self._live_until
+        lag = max(0.0, (batch.asked_at - since).total_seconds()) if since > NEVER and batch.behind else 0.0
+        assert self._last_flush is not None
+        flushed = Flushed(self._last_flush, changes.count, lag, batch.behind, self._live_until, changes.unknown)
+        client.insert(
+            FLUSHES,
+            [
+                [
+                    flushed.flush,
+                    batch.position.lsn,
+                    changes.count,
+                    flushed.live_until,
+                    lag,
+                    batch.behind,
+                    json.dumps(asdict(batch.position)),
+                ]
+            ],
+            ["flush", "lsn", "changes", "live_until", "lag_seconds", "lag_bytes", "position"],
+        )
+        return flushed
+
+    def _merge(self, client: Client) -> None:
+        """Merge the small parts of many flushes now and then, where the engine is not open long enough to."""
+        self._since_merge += 1
+        if self._since_merge < MERGE_EVERY or not self._settings.secret("clickhouse_url").startswith("chdb:"):
+            return
+        self._since_merge = 0
+        for name in (*map(changes_of, TABLES.values()), TOUCHED, FLUSHES):
+            client.command(f"OPTIMIZE TABLE {quote(name)}")
+
+
+def _newest(client: Client) -> tuple[int, datetime]:
+    """The highest number of a flush anywhere, also of one that never counted; and until when the log is known."""
+    places = " UNION ALL ".join(
+        f"SELECT max(flush) AS flush FROM {quote(name)}"
+        for name in (*map(changes_of, TABLES.values()), TOUCHED, FLUSHES)
+    )
+    ((flush,),) = client.query(f"SELECT max(flush) FROM ({places})").result_rows
+    ((live_until,),) = client.query(f"SELECT max(live_until) FROM {FLUSHES}").result_rows
+    return int(flush), max(live_until.replace(tzinfo=UTC), NEVER)
+
+
+def _insert(client: Client, table: str, rows: pa.Table, flush: int) -> None:
+    number = pa.repeat(pa.scalar(flush, pa.uint64()), rows.num_rows)
+    client.insert_arrow(table, rows.append_column("flush", number))
+
+
+def _delete_all(client: Client, table: SourceTable, lsn: int, moment: datetime, flush: int) -> None:
+    """A delete at `lsn` of every row that is there then."""
+    name, key = quote(changes_of(table)), ", ".join(map(quote, table.key))
+    parameters = {"lsn": lsn, "flush": flush, "moment": round(moment.timestamp() * 1e6)}
+    client.command(
+        f"INSERT INTO {name} ({key}, lsn, is_deleted, committed_at, flush) "
+        f"SELECT {key}, {{lsn:UInt64}}, true, fromUnixTimestamp64Micro({{moment:Int64}}, 'UTC'), {{flush:UInt64}} FROM {name} "
+        f"WHERE lsn <= {{lsn:UInt64}} GROUP BY {key} "
+        f"HAVING max(lsn) < {{lsn:UInt64}} AND NOT argMax(is_deleted, lsn)",
+        parameters=parameters,
+    )
+    if touched := TOUCHES.get(table.name):
+        client.command(
+            f"INSERT INTO {TOUCHED} (table_name, id, change_date, committed_at, flush) "
+            f"SELECT DISTINCT {literal(touched)}, id, toDate32({literal(NO_DAY)}), committed_at, flush FROM {name} "
+            "WHERE flush = {flush:UInt64} AND lsn = {lsn:UInt64} AND is_deleted",
+            parameters=parameters,
+        )
+

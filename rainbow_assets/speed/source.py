@@ -1,0 +1,250 @@
+"""The source's side of the stream: its publication, its replication slot, and who may read them.
+
+Here: what PostgreSQL must have and what it says of the log. Not here: reading the log (`engine.py`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from rainbow_assets.errors import DataError, RainbowError, SettingsError, TransientError
+from rainbow_assets.settings import Settings
+from rainbow_assets.systems import postgres
+from rainbow_assets.tables import TABLES
+
+NAME = "rainbow"  # of the publication, the slot, and the heartbeats
+SETTING = "RAINBOW_STREAM_URL"
+OWNER_SETTING = "RAINBOW_SOURCE_URL"
+TABLE_NAMES = ", ".join(f"public.{name}" for name in TABLES)
+# What a kind of column may be in the source, by PostgreSQL's names; text takes all.
+NUMBERS = {"smallint", "integer", "bigint"}
+READABLE = {
+    "INTEGER": NUMBERS,
+    "BIGINT": NUMBERS,
+    "BOOLEAN": {"boolean"},
+    "TIMESTAMP": {"timestamp without time zone"},
+    "DECIMAL": NUMBERS | {"numeric", "real", "double precision"},
+}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The replication slot: what PostgreSQL keeps of the log for the stream. LSNs as numbers."""
+
+    database: str
+    active_pid: int | None
+    restart_lsn: int
+    confirmed_lsn: int
+    lost: str  # why PostgreSQL gave it up; empty: it did not
+
+    @property
+    def active(self) -> bool:
+        """Whether somebody reads by it."""
+        return self.active_pid is not None
+
+
+@dataclass(frozen=True)
+class Log:
+    """The log as it stands: its cluster, its end, the database, the time."""
+
+    system: str
+    end: int
+    database: str
+    now: datetime
+
+
+def prepare(settings: Settings) -> bool:
+    """Check all that the stream needs; make the publication as the shop's owner where it is missing or other.
+
+    Returns whether it was made: changes before that are in no publication.
+
+    Raises:
+        TransientError: PostgreSQL does not answer.
+        RainbowError: something is missing that the stream cannot make; the message says the SQL.
+    """
+    url = settings.secret("stream_url")
+    with _told(), postgres.connect(url, SETTING) as connection:
+        _check_server(connection)
+        _check_columns(connection)
+        exact = _publication_is_exact(connection)
+        readable = _unreadable(connection) == []
+        ((user,),) = connection.execute("SELECT current_user").fetchall()
+    if not (exact and readable):
+        _make(settings, str(user), publication=not exact)
+    with _told(), postgres.connect(url, SETTING) as connection:
+        if unreadable := _unreadable(connection):
+            raise SettingsError(
+                f"The user in {SETTING} may not read {', '.join(unreadable)}.",
+                f"As the owner: GRANT SELECT ON {TABLE_NAMES} TO {user};",
+            )
+        _check_row_security(connection, str(user))
+    return not exact
+
+
+def slot(connection: psycopg.Connection) -> Slot | None:
+    """The slot, if there is one."""
+    row = connection.execute(
+        "SELECT database, active_pid, coalesce(restart_lsn - '0/0', 0)::bigint, "
+        "coalesce(confirmed_flush_lsn - '0/0', 0)::bigint, "
+        "CASE WHEN wal_status = 'lost' THEN 'its log was removed' ELSE coalesce(to_jsonb(s) ->> 'invalidation_reason', '') "
+        "END FROM pg_replication_slots AS s WHERE slot_name = %s",
+        [NAME],
+    ).fetchone()
+    return Slot(*row) if row else None
+
+
+def log(connection: psycopg.Connection) -> Log:
+    """Where the log ends now."""
+    row = connection.execute(
+        "SELECT (SELECT system_identifier::text FROM pg_control_system()), (pg_current_wal_lsn() - '0/0')::bigint, "
+        "current_database(), clock_timestamp()"
+    ).fetchone()
+    assert row is not None
+    return Log(*row)
+
+
+def drop_slot(connection: psycopg.Connection) -> None:
+    """Give the slot up: PostgreSQL keeps the log no longer."""
+    connection.execute("SELECT pg_drop_replication_slot(%s)", [NAME])
+
+
+def connect(settings: Settings) -> psycopg.Connection:
+    """A connection of the stream's role, in autocommit; the caller closes it.
+
+    Raises:
+        TransientError, SettingsError: as `systems.postgres.connect`.
+    """
+    try:
+        return psycopg.connect(
+            settings.secret("stream_url"), connect_timeout=10, autocommit=True, application_name="rainbow stream"
+        )
+    except psycopg.ProgrammingError:
+        raise SettingsError(f"{SETTING} is no PostgreSQL URL.", postgres.URL_FORM) from None
+    except psycopg.OperationalError as error:
+        raise postgres.connection_error(str(error), SETTING) from None
+
+
+class _told:  # noqa: N801 - a context manager
+    """Errors of PostgreSQL in one line."""
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, _trace: Any) -> None:
+        """Turn them into the project's."""
+        if isinstance(error, psycopg.OperationalError):
+            raise TransientError(f"PostgreSQL went away: {_line(error)}.", "See `rainbow doctor`.") from None
+        if isinstance(error, psycopg.Error):
+            raise RainbowError(f"PostgreSQL refuses: {_line(error)}.", "See `rainbow doctor`.") from None
+
+
+def _line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _check_server(connection: psycopg.Connection) -> None:
+    """The server writes a log that can be decoded, and the role may read it."""
+    row = connection.execute(
+        "SELECT current_setting('wal_level'), rolreplication OR rolsuper OR EXISTS ("
+        "SELECT FROM pg_roles AS r WHERE r.rolname = 'rds_replication' AND pg_has_role(r.oid, 'MEMBER')) "
+        "FROM pg_roles WHERE rolname = current_user"
+    ).fetchone()
+    level, may_replicate = row or ("", False)
+    if level != "logical":
+        raise RainbowError(
+            f"The source's wal_level is {level}; the stream needs logical.",
+            "ALTER SYSTEM SET wal_level = logical; and restart PostgreSQL.",
+        )
+    if not may_replicate:
+        raise SettingsError(f"The user in {SETTING} has no right to replicate.", "ALTER ROLE … REPLICATION;")
+
+
+def _check_columns(connection: psycopg.Connection) -> None:
+    """Every table is there with its key, and the types are such that their values can be told."""
+    rows = connection.execute(
+        "SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_class AS c "
+        "JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+        "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s)",
+        [list(TABLES)],
+    ).fetchall()
+    found = {(table, column): kind for table, column, kind in rows}
+    if missing := [name for name in TABLES if name not in {table for table, _ in found}]:
+        raise RainbowError(
+            f"The source lacks {', '.join(missing)}.", "`rainbow seed` or `rainbow load-olist` creates the shop."
+        )
+    for table in TABLES.values():
+        for column, kind in table.columns.items():
+            actual = found.get((table.name, column))
+            readable = READABLE.get(kind.partition("(")[0])
+            if actual is None and column in (*table.key, "updated_at"):
+                raise DataError(f"The source's table {table.name} has no column {column}.", "Restore it.")
+            if actual and readable and actual not in readable:
+                raise DataError(
+                    f"The source's {table.name}.{column} is {actual}; the stream reads {', '.join(sorted(readable))}.",
+                    "Change the column's type.",
+                )
+
+
+def _publication_is_exact(connection: psycopg.Connection) -> bool:
+    """Whether there is one for exactly the ten tables, whole rows, all kinds of changes."""
+    rows = connection.execute(
+        "SELECT t.schemaname || '.' || t.tablename, t.rowfilter IS NULL AND p.pubinsert AND p.pubupdate AND p.pubdelete "
+        "AND p.pubtruncate FROM pg_publication AS p JOIN pg_publication_tables AS t USING (pubname) WHERE p.pubname = %s",
+        [NAME],
+    ).fetchall()
+    return {name for name, _ in rows} == {f"public.{name}" for name in TABLES} and all(whole for _, whole in rows)
+
+
+def _unreadable(connection: psycopg.Connection) -> list[str]:
+    """The tables that this role may not read."""
+    rows = connection.execute(
+        "SELECT name FROM unnest(%s::text[]) AS name WHERE NOT has_table_privilege('public.' || name, 'SELECT')",
+        [list(TABLES)],
+    )
+    return [name for (name,) in rows]
+
+
+def _check_row_security(connection: psycopg.Connection, user: str) -> None:
+    """No policy hides rows of the first copy."""
+    rows = connection.execute(
+        "SELECT name FROM unnest(%s::text[]) AS name WHERE row_security_active('public.' || name)", [list(TABLES)]
+    ).fetchall()
+    if rows:
+        names = ", ".join(name for (name,) in rows)
+        raise SettingsError(
+            f"Row security hides rows of {names} from the user in {SETTING}.", f"ALTER ROLE {user} BYPASSRLS;"
+        )
+
+
+def _make(settings: Settings, user: str, *, publication: bool) -> None:
+    """Make the publication, and let the stream's role read: as the shop's owner."""
+    tables = sql.SQL(", ").join(sql.Identifier("public", name) for name in TABLES)
+    name = sql.Identifier(NAME)
+    try:
+        with _told_owner(user), postgres.connect(settings.secret("source_url"), OWNER_SETTING) as owner:
+            owner.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(tables, sql.Identifier(user)))
+            if publication:
+                owner.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(name))
+                owner.execute(sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(name, tables))
+    except psycopg.OperationalError as error:
+        raise postgres.connection_error(str(error), OWNER_SETTING) from None
+
+
+class _told_owner(_told):  # noqa: N801
+    """The same, and what a DBA has to do where the owner may not."""
+
+    def __init__(self, user: str) -> None:
+        self._user = user
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        """Turn them into the project's."""
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            raise SettingsError(
+                f"The user in {OWNER_SETTING} may not make the publication: {_line(error)}.",
+                f"As the owner: GRANT SELECT ON {TABLE_NAMES} TO {self._user}; "
+                f"CREATE PUBLICATION {NAME} FOR TABLE {TABLE_NAMES};",
+            ) from None
+        super().__exit__(kind, error, trace)

@@ -1,0 +1,262 @@
+"""`rainbow stream`: the source's log into ClickHouse, for as long as it is let.
+
+Here: where to begin, what is told, and what is tried again. What stands in `speed_flushes` decides where it goes on;
+where that and the replication slot do not fit together, a new first copy is made, never a gap. Not here: PostgreSQL's
+side (`source.py`), Debezium (`engine.py`), the writing (`sink.py`).
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any
+
+import psycopg
+
+from rainbow_assets.errors import RainbowError, TransientError
+from rainbow_assets.settings import Settings
+from rainbow_assets.speed import engine, java, source
+from rainbow_assets.speed.logs import log_config
+from rainbow_assets.speed.sink import AfterFlush, Batch, Flushed, Position
+from rainbow_assets.speed.worker import Worker
+
+Say = Callable[[str], None]
+Show = Callable[[Flushed], None]
+PACE = 0.5  # seconds from one flush to the next at least, while there is little to do
+FULL = engine.LARGEST_BATCH // 2  # records of a batch behind which more must be waiting
+WAIT = 2.0  # seconds that one try waits for an embedded ClickHouse that another process has
+LONGEST_PAUSE = 60.0  # seconds between two tries
+GRACE = 8.0  # seconds in which PostgreSQL notices that a stream was killed
+
+
+class Stream:
+    """One stream, from a first start to its end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        say: Say,
+        show: Show = lambda _flushed: None,
+        *,
+        until_caught_up: bool = False,
+        after_flush: AfterFlush | None = None,
+    ) -> None:
+        """`say` hears a line a change of state, `show` every flush. `after_flush`: a function of a module."""
+        self._settings, self._say, self._show = settings, say, show
+        self._until_caught_up, self._after_flush = until_caught_up, after_flush
+        self._stop = threading.Event()
+        self._target: int | None = None
+        self._position: Position | None = None
+        self._state = ""
+        self._began = 0.0
+        self._told: set[str] = set()
+        self._progressed = False
+
+    def stop(self, *_signal: object) -> None:
+        """End it after the flush that is under way."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Stream until `stop`, or until caught up with what the source held at the start.
+
+        Raises:
+            RainbowError: it cannot go on, and trying again would not help.
+        """
+        java.start(log_config(self._settings))
+        pause = 1.0
+        worker = Worker(self._after_flush)
+        try:
+            while not self._stop.is_set():
+                self._progressed = False
+                try:
+                    self._stream(worker)
+                except TransientError as error:
+                    pause = 1.0 if self._progressed else pause
+                    self._tell("waiting", f"{error} Trying again in {pause:.0f} s.")
+                    self._stop.wait(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
+        finally:
+            worker.close()
+
+    def _stream(self, worker: Worker) -> None:
+        """From finding out where to begin to the end of the engine."""
+        made = source.prepare(self._settings)
+        with source.connect(self._settings) as connection, _database_errors():
+            self._begin(worker, connection, made=made)
+            url = self._settings.secret("stream_url")
+            file = self._settings.home / "stream" / "offsets.dat"
+
+            def handle(lines: bytes, offset: dict[str, Any], count: int) -> None:
+                with _database_errors():
+                    self._handle(worker, connection, lines, offset, count)
+
+            offset = self._position.offset if self._position and self._position.copied else None
+            running = engine.Engine(engine.properties(url, file), offset, handle)
+            try:
+                while not self._stop.is_set() and not running.wait(0.1):
+                    pass
+            finally:
+                running.close()
+                file.unlink(missing_ok=True)
+            if not self._stop.is_set():
+                raise TransientError("Debezium ended by itself.", "See the stream's log.")
+
+    def _begin(self, worker: Worker, connection: psycopg.Connection, *, made: bool) -> None:
+        """Find where to go on; give up a slot that does not fit, so that a first copy makes a new one."""
+        position = self._retry(lambda: worker.position(WAIT))
+        log, slot = source.log(connection), source.slot(connection)
+        slot = self._await_slot(connection, slot)
+        if slot and slot.database != log.database:
+            raise RainbowError(
+                f"The replication slot {source.NAME} belongs to the database {slot.database}.",
+                f"One stream a server; if nothing uses it: SELECT pg_drop_replication_slot('{source.NAME}');",
+            )
+        anew = _why_anew(position, slot, log, made=made)
+        if anew and slot:
+            source.drop_slot(connection)
+        if anew:
+            self._position = Position(log.system, 0, False, {})
+            self._tell("copying", f"First copy of the source's tables: {anew}.")
+        else:
+            assert position is not None
+            self._position = position
+            self._tell("streaming", f"Going on from {_lsn(position.lsn)}, {_bytes(log.end - position.lsn)} behind.")
+        if self._until_caught_up and self._target is None:
+            self._target = log.end
+
+    def _await_slot(self, connection: psycopg.Connection, slot: source.Slot | None) -> source.Slot | None:
+        """Wait a little for the server to see that the last reader is gone."""
+        deadline = time.monotonic() + GRACE
+        while slot and slot.active:
+            if time.monotonic() > deadline or self._stop.wait(0.2):
+                raise RainbowError(
+                    f"Another stream reads this shop's log (PostgreSQL process {slot.active_pid}).",
+                    "One `rainbow stream` a shop: stop that one first.",
+                )
+            slot = source.slot(connection)
+        return slot
+
+    def _handle(
+        self, worker: Worker, connection: psycopg.Connection, lines: bytes, offset: dict[str, Any], count: int
+    ) -> None:
+        """Flush one batch; returning acknowledges it."""
+        held = self._position
+        assert held is not None
+        began = time.monotonic()
+        if b'"op":"' not in lines:  # Debezium's own heartbeats, which say nothing of the log
+            return
+        copy_lsn = held.copy_lsn
+        if not held.copied and not copy_lsn:
+            slot = source.slot(connection)
+            # Changes that commit later may stand before the copy in the log, but never before this.
+            copy_lsn = slot.restart_lsn if slot else 0
+        copied = held.copied or "snapshot" not in offset or bool(offset.get("last_snapshot_record"))
+        position = Position(held.system, copy_lsn, copied, offset)
+        log = source.log(connection)
+        batch = Batch(
+            lines, position, log.now.astimezone(UTC), max(0, log.end - position.lsn), copied and not held.copied
+        )
+        flushed = self._retry(lambda: worker.flush(batch, WAIT))
+        self._position, self._progressed = position, True
+        self._news(flushed, batch)
+        if self._target is not None and copied and position.lsn >= self._target:
+            self._stop.set()
+        elif count < FULL:
+            self._stop.wait(max(0.0, began + PACE - time.monotonic()))
+
+    def _news(self, flushed: Flushed, batch: Batch) -> None:
+        for table, columns in flushed.unknown.items():
+            for column in sorted(columns - self._told):
+                self._told.add(column)
+                self._say(f"The source's {table} has a column {column} that Rainbow does not know; it is left out.")
+        if batch.ends_copy:
+            self._say("First copy: done.")
+        if batch.position.copied:
+            self._tell("streaming", "Streaming.")
+        self._show(flushed)
+
+    def _retry(self, call: Callable[[], Any]) -> Any:
+        """Call until ClickHouse takes it; until then nothing is acknowledged."""
+        pause = 0.5
+        while True:
+            try:
+                return call()
+            except TransientError as error:
+                self._tell("clickhouse", f"{error} Waiting.")
+                if self._stop.wait(pause):
+                    raise
+                pause = min(2 * pause, 5.0)
+
+    def _tell(self, state: str, line: str) -> None:
+        """A line, once a state."""
+        if state != self._state:
+            self._state = state
+            self._say(line)
+
+
+def run(
+    settings: Settings,
+    say: Say,
+    show: Show = lambda _flushed: None,
+    *,
+    until_caught_up: bool = False,
+    after_flush: AfterFlush | None = None,
+) -> None:
+    """Stream until SIGTERM or SIGINT.
+
+    Raises:
+        RainbowError: as `Stream.run`.
+    """
+    stream = Stream(settings, say, show, until_caught_up=until_caught_up, after_flush=after_flush)
+    with _signals(stream.stop):
+        stream.run()
+
+
+def _why_anew(position: Position | None, slot: source.Slot | None, log: source.Log, *, made: bool) -> str:
+    """Why the log alone is not enough; empty: it is."""
+    if position is None:
+        return "ClickHouse has none, or not all of it"
+    if not position.copied:
+        return "the last one was not finished"
+    if position.system != log.system or position.lsn > log.end:
+        return "the source is another server than before"
+    if slot is None:
+        return f"the replication slot {source.NAME} is gone"
+    if slot.lost:
+        return f"PostgreSQL gave up the replication slot ({slot.lost})"
+    if made:
+        return "the publication was made anew"
+    if position.lsn < slot.confirmed_lsn:
+        return "ClickHouse is older than the replication slot"
+    return ""
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise TransientError(f"PostgreSQL went away: {' '.join(str(error).split()).rstrip('.')}.") from None
+    except psycopg.Error as error:
+        raise RainbowError(f"PostgreSQL refuses: {' '.join(str(error).split()).rstrip('.')}.") from None
+
+
+@contextmanager
+def _signals(stop: Callable[..., None]) -> Iterator[None]:
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _lsn(number: int) -> str:
+    """As PostgreSQL writes it."""
+    return f"{number >> 32:X}/{number & 0xFFFFFFFF:X}"
+
+
+def _bytes(number: int) -> str:
+    return f"{number / 1e6:,.1f} MB" if number >= 1e5 else f"{number:,} bytes"
