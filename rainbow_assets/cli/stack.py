@@ -63,13 +63,13 @@ def env() -> None:
 
 
 def doctor() -> None:
-    """Check every part that the settings name, and say how to mend it. Exit 1 if one is unusable."""
+    """Check every part that the settings name, and say how to mend it. Exit 1 if one is unusable, save the speed layer."""
     from rainbow_assets.doctor import examine
     from rainbow_assets.redact import redact
 
     healthy = True
     for finding in examine():
-        healthy = healthy and finding.usable
+        healthy = healthy and (finding.usable or finding.optional)
         mark = typer.style("✓", fg="green") if finding.usable else typer.style("✗", fg="red")
         typer.echo(f"{mark} {finding.part}: {redact(finding.detail)}")
     if not healthy:

@@ -11,11 +11,14 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rainbow_assets.speed.tables import NO_DAY
 from rainbow_assets.systems.ducklake import literal, quote
 from rainbow_assets.tables import TABLES, SourceTable
 
+# Debezium's word for a long text that PostgreSQL did not log, as it did not change.
+UNSENT = "__debezium_unavailable_value"
 # What every reader of ClickHouse can tell; in microseconds since 1970.
 FIRST_TIME, LAST_TIME = -2_208_988_800_000_000, 10_413_791_999_999_999
 # The tables whose changed rows are asked for by id, and the column that holds it.
@@ -80,6 +83,29 @@ def decode(lines: bytes, copy_lsn: int) -> Changes:
     return changes
 
 
+def unsent(table: SourceTable, rows: pa.Table) -> list[str]:
+    """The columns in which a value is missing since it did not change: PostgreSQL does not log long texts again."""
+    texts = [name for name, kind in table.columns.items() if kind == "VARCHAR"]
+    return [name for name in texts if pc.any(pc.equal(rows[name], UNSENT)).as_py()]
+
+
+def fill(table: SourceTable, rows: pa.Table, columns: list[str], before: pa.Table) -> pa.Table:
+    """The rows with those values: of the last change of the key that has it, else of its row in `before`."""
+    key = ", ".join(map(quote, table.key))
+    values = ", ".join(
+        f"CASE WHEN r.{quote(name)} IS DISTINCT FROM {literal(UNSENT)} THEN r.{quote(name)} "
+        f"ELSE coalesce(last_value(CASE WHEN r.{quote(name)} <> {literal(UNSENT)} THEN r.{quote(name)} END IGNORE NULLS) "
+        f"OVER (PARTITION BY {key} ORDER BY lsn ROWS UNBOUNDED PRECEDING), b.{quote(name)}) END AS {quote(name)}"
+        for name in columns
+    )
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.register("rows_now", rows)
+        connection.register("rows_before", before)
+        return connection.execute(
+            f"SELECT r.* REPLACE ({values}) FROM rows_now AS r LEFT JOIN rows_before AS b USING ({key})"
+        ).to_arrow_table()
+
+
 def _whole(connection: duckdb.DuckDBPyConnection, changes: Changes) -> None:
     """What is known of the batch as a whole."""
     row = connection.execute(
@@ -114,7 +140,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, table: SourceTable, changes: Ch
         f"CASE WHEN op = 'd' THEN '$.before' ELSE '$.after' END), {shape}) AS r {texts})"
     )
     changes.rows[table.name] = connection.execute(f"FROM {quote(table.name)}").to_arrow_table()
-    seen = connection.execute(f"SELECT json_keys(first(line), '$.after') {texts} AND op <> 'd'").fetchone()
+    seen = connection.execute(f"SELECT json_keys(last(line), '$.after') {texts} AND op <> 'd'").fetchone()
     unknown = set(seen[0] or () if seen else ()) - set(table.columns)
     if unknown:
         changes.unknown[table.name] = unknown

@@ -72,8 +72,9 @@ def properties(url: str, offsets: Path) -> dict[str, str]:
 class Engine:
     """One run of the connector, in a thread of its own."""
 
-    def __init__(self, config: dict[str, str], offset: dict[str, Any] | None, handle: Handle) -> None:
-        """`offset`: where to go on; None: a first copy. `handle`: takes the texts, the offset after them, the count.
+    def __init__(self, config: dict[str, str], resume: int | None, handle: Handle) -> None:
+        """`resume`: the LSN to go on from; None: a first copy. `handle`: takes the texts, the offset after them, their
+        number.
 
         The Java machine of `java.py` must run.
         """
@@ -83,7 +84,7 @@ class Engine:
         self._ended = threading.Event()
         self._error: BaseException | None = None
         self._said = ""
-        self._offsets(Path(config["offset.storage.file.filename"]), offset)
+        self._offsets(Path(config["offset.storage.file.filename"]), resume)
         self._engine = self._build(config)
         self._thread = threading.Thread(target=self._run, name="debezium", daemon=True)
         self._thread.start()
@@ -164,9 +165,9 @@ class Engine:
             try:
                 count = records.size()
                 joining = jpype.JClass("java.util.stream.Collectors").joining("\n")
-                text = str(records.stream().map(self._value).collect(joining))
+                text = records.stream().map(self._value).collect(joining).getBytes("UTF-8")
                 last = records.get(count - 1)
-                self._handle(text.encode(), _plain(last.sourceRecord().sourceOffset()), count)
+                self._handle(bytes(text), _plain(last.sourceRecord().sourceOffset()), count)
                 committer.markProcessed(last)
                 committer.markBatchFinished()
             except BaseException as error:
@@ -174,15 +175,19 @@ class Engine:
                 raise
 
     @staticmethod
-    def _offsets(file: Path, offset: dict[str, Any] | None) -> None:
-        """Write Debezium's offset file: ClickHouse is what keeps the position, this tells it to Debezium."""
+    def _offsets(file: Path, resume: int | None) -> None:
+        """Write Debezium's offset file: ClickHouse is what keeps the position, this tells it to Debezium.
+
+        A message is what Debezium takes up from without looking for the record within its transaction.
+        """
         import jpype
 
         file.unlink(missing_ok=True)
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        if offset is None:
+        if resume is None:
             file.unlink()
             return
+        offset = {"lsn": resume, "lsn_proc": resume, "lsn_commit": resume, "messageType": "MESSAGE", "ts_usec": 0}
         java = jpype.JClass
         octets = jpype.JArray(jpype.JByte)
         held = java("java.util.HashMap")()

@@ -9,14 +9,14 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed import tables
-from rainbow_assets.speed.decode import TOUCHES, Changes, decode
+from rainbow_assets.speed.decode import TOUCHES, Changes, decode, fill, unsent
 from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, changes_of
 from rainbow_assets.systems import clickhouse
 from rainbow_assets.systems.clickhouse import literal, quote
@@ -32,18 +32,15 @@ class Position:
     """Where the stream stands.
 
     `system`: which database cluster the log is of. `copy_lsn`: the place in the log of the first copy. `copied`:
-    whether that is whole. `offset`: Debezium's own.
+    whether that is whole. `resume`: the end of the newest transaction that is here whole; the log is read again from
+    there. `lsn`: the place of the newest record that is here.
     """
 
     system: str
-    copy_lsn: int
-    copied: bool
-    offset: dict[str, Any]
-
-    @property
-    def lsn(self) -> int:
-        """The place in the log, of the last record that was flushed."""
-        return int(self.offset.get("lsn") or 0)
+    copy_lsn: int = 0
+    copied: bool = False
+    resume: int = 0
+    lsn: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ class Sink:
             held = " UNION ALL ".join(f"(SELECT 1 FROM {quote(name)} LIMIT 1)" for name in names[:-2])
             empty = not client.query(held).result_rows
             ((changes,),) = client.query(f"SELECT sum(changes) FROM {FLUSHES}").result_rows
-        return Position(**json.loads(newest[0][0])) if newest and whole and not (empty and changes) else None
+        return _position(newest[0][0]) if newest and whole and not (empty and changes) else None
 
     def flush(self, batch: Batch, wait: float) -> Flushed:
         """Write a batch; when this returns, it is durable and visible.
@@ -121,7 +118,10 @@ class Sink:
         flush = self._last_flush
         assert flush is not None
         for name, rows in changes.rows.items():
-            _insert(client, changes_of(TABLES[name]), rows, flush)
+            table = TABLES[name]
+            if partial := unsent(table, rows):
+                rows = fill(table, rows, partial, _held_before(client, table, rows))  # noqa: PLW2901
+            _insert(client, changes_of(table), rows, flush)
         if changes.touched is not None:
             _insert(client, TOUCHED, changes.touched, flush)
         for one in changes.truncates:
@@ -168,6 +168,14 @@ class Sink:
             client.command(f"OPTIMIZE TABLE {quote(name)}")
 
 
+def _position(text: str) -> Position | None:
+    """A position as it was written; None: by another version of this program."""
+    try:
+        return Position(**json.loads(text))
+    except (TypeError, ValueError):
+        return None
+
+
 def _newest(client: Client) -> tuple[int, datetime]:
     """The highest number of a flush anywhere, also of one that never counted; and until when the log is known."""
     places = " UNION ALL ".join(
@@ -177,6 +185,19 @@ def _newest(client: Client) -> tuple[int, datetime]:
     ((flush,),) = client.query(f"SELECT max(flush) FROM ({places})").result_rows
     ((live_until,),) = client.query(f"SELECT max(live_until) FROM {FLUSHES}").result_rows
     return int(flush), max(live_until.replace(tzinfo=UTC), NEVER)
+
+
+def _held_before(client: Client, table: SourceTable, rows: pa.Table) -> pa.Table:
+    """The current rows of these keys, as they were before."""
+    columns, key = ", ".join(map(quote, table.columns)), ", ".join(map(quote, table.key))
+    each = [pc.cast(rows[name], pa.string()) for name in table.key]
+    keys = ", ".join(pc.binary_join_element_wise("(", *each, ")", ",").to_pylist()).replace("(,", "(").replace(",)", ")")
+    return client.query_arrow(
+        f"SELECT {columns} FROM {quote(changes_of(table))} WHERE ({key}) IN ({keys}) AND lsn < "
+        f"{{lsn:UInt64}} ORDER BY lsn DESC LIMIT 1 BY {key}",
+        parameters={"lsn": pc.min(rows["lsn"]).as_py()},
+        settings={"output_format_arrow_string_as_string": 1},
+    )
 
 
 def _insert(client: Client, table: str, rows: pa.Table, flush: int) -> None:

@@ -28,6 +28,10 @@ READABLE = {
     "TIMESTAMP": {"timestamp without time zone"},
     "DECIMAL": NUMBERS | {"numeric", "real", "double precision"},
 }
+# Why PostgreSQL gave a slot `s` up; empty: it did not.
+LOST = (
+    "CASE WHEN s.wal_status = 'lost' THEN coalesce(to_jsonb(s) ->> 'invalidation_reason', 'wal_removed') ELSE '' END"
+)
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,7 @@ def slot(connection: psycopg.Connection) -> Slot | None:
     row = connection.execute(
         "SELECT database, active_pid, coalesce(restart_lsn - '0/0', 0)::bigint, "
         "coalesce(confirmed_flush_lsn - '0/0', 0)::bigint, "
-        "CASE WHEN wal_status = 'lost' THEN 'its log was removed' ELSE coalesce(to_jsonb(s) ->> 'invalidation_reason', '') "
-        "END FROM pg_replication_slots AS s WHERE slot_name = %s",
+        f"{LOST} FROM pg_replication_slots AS s WHERE slot_name = %s",
         [NAME],
     ).fetchone()
     return Slot(*row) if row else None
@@ -104,6 +107,34 @@ def log(connection: psycopg.Connection) -> Log:
     ).fetchone()
     assert row is not None
     return Log(*row)
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How far the slot's reader is behind; `silent`: seconds without one, 0 while there is one."""
+
+    seconds: float
+    bytes: int
+    silent: float
+    lost: str
+
+
+def lag(settings: Settings) -> Lag | None:
+    """The lag as PostgreSQL sees it, without ClickHouse; None: there is no slot, nothing streams.
+
+    Raises:
+        TransientError, SettingsError: as `systems.postgres.connect`.
+    """
+    query = f"""
+        SELECT coalesce(extract(epoch FROM r.flush_lag), 0)::float,
+            greatest(pg_current_wal_lsn() - coalesce(s.confirmed_flush_lsn, '0/0'), 0)::bigint,
+            CASE WHEN s.active THEN 0 ELSE coalesce(extract(epoch FROM clock_timestamp()
+                - (to_jsonb(s) ->> 'inactive_since')::timestamptz), 1e9) END::float,
+            {LOST}
+        FROM pg_replication_slots AS s LEFT JOIN pg_stat_replication AS r ON r.pid = s.active_pid
+        WHERE s.slot_name = %s AND s.database = current_database()"""
+    rows = postgres.fetch(settings.secret("stream_url"), SETTING, query, [NAME])
+    return Lag(*rows[0]) if rows else None
 
 
 def drop_slot(connection: psycopg.Connection) -> None:

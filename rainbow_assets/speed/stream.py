@@ -92,8 +92,8 @@ class Stream:
                 with _database_errors():
                     self._handle(worker, connection, lines, offset, count)
 
-            offset = self._position.offset if self._position and self._position.copied else None
-            running = engine.Engine(engine.properties(url, file), offset, handle)
+            resume = self._position.resume if self._position and self._position.copied else None
+            running = engine.Engine(engine.properties(url, file), resume, handle)
             try:
                 while not self._stop.is_set() and not running.wait(0.1):
                     pass
@@ -117,7 +117,7 @@ class Stream:
         if anew and slot:
             source.drop_slot(connection)
         if anew:
-            self._position = Position(log.system, 0, False, {})
+            self._position = Position(log.system)
             self._tell("copying", f"First copy of the source's tables: {anew}.")
         else:
             assert position is not None
@@ -152,16 +152,14 @@ class Stream:
             slot = source.slot(connection)
             # Changes that commit later may stand before the copy in the log, but never before this.
             copy_lsn = slot.restart_lsn if slot else 0
-        copied = held.copied or "snapshot" not in offset or bool(offset.get("last_snapshot_record"))
-        position = Position(held.system, copy_lsn, copied, offset)
+        position = _after(held, offset, copy_lsn)
         log = source.log(connection)
-        batch = Batch(
-            lines, position, log.now.astimezone(UTC), max(0, log.end - position.lsn), copied and not held.copied
-        )
+        behind, ends_copy = max(0, log.end - position.lsn), position.copied and not held.copied
+        batch = Batch(lines, position, log.now.astimezone(UTC), behind, ends_copy)
         flushed = self._retry(lambda: worker.flush(batch, WAIT))
         self._position, self._progressed = position, True
         self._news(flushed, batch)
-        if self._target is not None and copied and position.lsn >= self._target:
+        if self._target is not None and position.copied and position.lsn >= self._target:
             self._stop.set()
         elif count < FULL:
             self._stop.wait(max(0.0, began + PACE - time.monotonic()))
@@ -220,7 +218,7 @@ def _why_anew(position: Position | None, slot: source.Slot | None, log: source.L
         return "ClickHouse has none, or not all of it"
     if not position.copied:
         return "the last one was not finished"
-    if position.system != log.system or position.lsn > log.end:
+    if position.system != log.system or position.resume > log.end:
         return "the source is another server than before"
     if slot is None:
         return f"the replication slot {source.NAME} is gone"
@@ -228,9 +226,22 @@ def _why_anew(position: Position | None, slot: source.Slot | None, log: source.L
         return f"PostgreSQL gave up the replication slot ({slot.lost})"
     if made:
         return "the publication was made anew"
-    if position.lsn < slot.confirmed_lsn:
+    if position.resume < slot.confirmed_lsn:
         return "ClickHouse is older than the replication slot"
     return ""
+
+
+def _after(held: Position, offset: dict[str, Any], copy_lsn: int) -> Position:
+    """Where the stream stands after a batch, by Debezium's offset of its last record.
+
+    Within a transaction the log is read again from the end of the one before: what is delivered twice is one row, and
+    rows that one record of the log holds together are never parted (COPY writes such).
+    """
+    lsn = int(offset["lsn"])
+    in_copy = "snapshot" in offset
+    resume = lsn if in_copy else int(offset.get("lsn_commit") or held.resume)
+    copied = held.copied or not in_copy or bool(offset.get("last_snapshot_record"))
+    return Position(held.system, copy_lsn, copied, max(resume, held.resume), max(lsn, resume, held.lsn))
 
 
 @contextmanager

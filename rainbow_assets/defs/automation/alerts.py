@@ -71,6 +71,7 @@ def _look(
 ) -> Iterator[Observation]:
     yield from seen
     yield from signs.late_partitions(instance, settings, incidents, now)
+    yield from signs.stream(settings, now)
     yield from signs.ticks(instance, names, settings.alert_ui_url, now)
     if was_awake:
         yield from signs.silent_sensors(instance, names, settings.alert_ui_url, now)

@@ -1,4 +1,5 @@
-"""What is seen without events: partitions that are late, ticks that failed, sensors and daemons that went silent.
+"""What is seen without events: partitions that are late, ticks that failed, sensors and daemons that went silent,
+a stream that is late.
 
 Each look says how a thing stands now, good or bad. Not here: the event log (`events.py`).
 """
@@ -13,7 +14,9 @@ import dagster as dg
 
 from rainbow_assets.alerts.incidents import Failure, Incident, Observation
 from rainbow_assets.alerts.messages import moment
+from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
+from rainbow_assets.speed import source
 from rainbow_assets.tables import TABLES
 
 State = Any  # of a sensor or schedule; dagster has no public name for these two
@@ -92,6 +95,32 @@ def daemons(instance: dg.DagsterInstance, ui_url: str, now: float) -> Iterator[O
         where, link = "the Dagster daemon (`rainbow ui` runs it)", f"{ui_url}/deployment/daemons"
         failure = partial(Failure, what, where, link, moment(beat.timestamp)) if dead else None
         yield Observation(f"daemon {kind}", beat.timestamp if dead else now, now, failure)
+
+
+def stream(settings: Settings, now: float) -> Iterator[Observation]:
+    """How far `rainbow stream` is behind, asked of PostgreSQL; without a slot there is no stream, and all is well."""
+    if settings.stream_url is None:
+        return
+    try:
+        lag = source.lag(settings)
+    except RainbowError:
+        return  # the source is away: what needs it says so
+    late = lag and (
+        lag.lost or max(lag.seconds, lag.silent) > settings.alert_stream_lag_seconds
+        or lag.bytes > settings.alert_stream_lag_bytes
+    )
+    yield Observation("stream", now, now, partial(_late_stream, settings, lag, now) if lag and late else None)
+
+
+def _late_stream(settings: Settings, lag: source.Lag, now: float) -> Failure:
+    if lag.lost:
+        what = f"the stream's replication slot is lost ({lag.lost}): `rainbow stream` begins with a new first copy"
+    elif lag.silent:
+        what = "nobody reads the stream's replication slot: start `rainbow stream`, or drop the slot"
+    else:
+        what = "the stream is late"
+    where = f"rainbow stream: {max(lag.seconds, lag.silent):,.0f} s and {lag.bytes:,} bytes behind"
+    return Failure(what, where, settings.alert_ui_url, moment(now - max(lag.seconds, lag.silent)))
 
 
 def _has(instance: dg.DagsterInstance, key: dg.AssetKey, day: str) -> bool:
