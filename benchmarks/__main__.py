@@ -4,7 +4,7 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
-from benchmarks import backfill, day, extraction, history, publishing, registration, report
+from benchmarks import backfill, day, extraction, history, publishing, registration, report, stream
 from benchmarks.harness import timed
 from benchmarks.stack import running_stack
 
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "day": day.measure,
     "history": history.measure,
     "publishing": publishing.measure,
+    "stream": stream.measure,
     "backfill": backfill.measure,
 }
 

@@ -63,7 +63,7 @@ def env() -> None:
 
 
 def doctor() -> None:
-    """Check every part that the settings name, and say how to mend it. Exit 1 if one is unusable, save the speed layer."""
+    """Check every part that the settings name, and say how to mend it. Exit 1 if one is not usable."""
     from rainbow_assets.doctor import examine
     from rainbow_assets.redact import redact
 

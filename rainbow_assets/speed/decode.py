@@ -65,7 +65,7 @@ def decode(lines: bytes, copy_lsn: int) -> Changes:
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.register("texts", pa.table({"line": pa.array(lines.split(b"\n"), pa.binary()).cast(pa.string())}))
         connection.execute(
-            f"CREATE TABLE records AS SELECT line, r.op, r.source.\"table\" AS name, r.message.content AS content, "
+            f'CREATE TABLE records AS SELECT line, r.op, r.source."table" AS name, r.message.content AS content, '
             f"CASE WHEN r.op = 'r' THEN {int(copy_lsn)}::UBIGINT ELSE r.source.lsn END AS lsn, "
             f"{_moment('r.source.ts_us')} AS ts "
             f"FROM (SELECT line, json_transform(line, {literal(_json(ENVELOPE))}) AS r FROM texts)"
@@ -86,16 +86,17 @@ def decode(lines: bytes, copy_lsn: int) -> Changes:
 def unsent(table: SourceTable, rows: pa.Table) -> list[str]:
     """The columns in which a value is missing since it did not change: PostgreSQL does not log long texts again."""
     texts = [name for name, kind in table.columns.items() if kind == "VARCHAR"]
-    return [name for name in texts if pc.any(pc.equal(rows[name], UNSENT)).as_py()]
+    return [name for name in texts if pc.any(pc.equal(rows[name], pa.scalar(UNSENT))).as_py()]
 
 
 def fill(table: SourceTable, rows: pa.Table, columns: list[str], before: pa.Table) -> pa.Table:
     """The rows with those values: of the last change of the key that has it, else of its row in `before`."""
     key = ", ".join(map(quote, table.key))
+    sent = {name: f"CASE WHEN r.{quote(name)} <> {literal(UNSENT)} THEN r.{quote(name)} END" for name in columns}
+    earlier = f"OVER (PARTITION BY {key} ORDER BY r.lsn ROWS UNBOUNDED PRECEDING)"
     values = ", ".join(
         f"CASE WHEN r.{quote(name)} IS DISTINCT FROM {literal(UNSENT)} THEN r.{quote(name)} "
-        f"ELSE coalesce(last_value(CASE WHEN r.{quote(name)} <> {literal(UNSENT)} THEN r.{quote(name)} END IGNORE NULLS) "
-        f"OVER (PARTITION BY {key} ORDER BY lsn ROWS UNBOUNDED PRECEDING), b.{quote(name)}) END AS {quote(name)}"
+        f"ELSE coalesce(last_value({sent[name]} IGNORE NULLS) {earlier}, b.{quote(name)}) END AS {quote(name)}"
         for name in columns
     )
     with duckdb.connect(config={"threads": 2}) as connection:
@@ -111,8 +112,7 @@ def _whole(connection: duckdb.DuckDBPyConnection, changes: Changes) -> None:
     row = connection.execute(
         "SELECT count(*) FILTER (op IN ('c', 'u', 'r', 'd', 't')), max(ts) FILTER (op IN ('c', 'u', 'd', 't')), "
         "max(try_cast(decode(try(from_base64(content))) AS DOUBLE)) FILTER (op = 'm') FROM records"
-    ).fetchone()
-    assert row is not None
+    ).fetchall()[0]
     changes.count, newest, heard = row
     changes.newest = newest and newest.replace(tzinfo=UTC)
     changes.heard_at = datetime.fromtimestamp(heard, UTC) if heard else None

@@ -133,17 +133,17 @@ class Engine:
 
         @jpype.JImplements("io.debezium.engine.DebeziumEngine$ChangeConsumer")
         class Consumer:
-            @jpype.JOverride
+            @jpype.JOverride  # type: ignore[untyped-decorator]
             def handleBatch(self, records: Any, committer: Any) -> None:  # noqa: N802
                 engine._take(records, committer)
 
-            @jpype.JOverride
+            @jpype.JOverride  # type: ignore[untyped-decorator]
             def supportsTombstoneEvents(self) -> bool:  # noqa: N802
                 return False
 
         @jpype.JImplements("io.debezium.engine.DebeziumEngine$CompletionCallback")
         class Completed:
-            @jpype.JOverride
+            @jpype.JOverride  # type: ignore[untyped-decorator]
             def handle(self, success: bool, message: Any, error: Any) -> None:
                 if not success:
                     engine._said = _reason(_causes(error) or str(message))
@@ -216,7 +216,9 @@ def _plain(offset: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for entry in offset.entrySet():
         value = entry.getValue()
-        if isinstance(value, bool | jpype.JBoolean) or str(getattr(value, "getClass", lambda: "")()).endswith("Boolean"):
+        if isinstance(value, bool | jpype.JBoolean) or str(getattr(value, "getClass", lambda: "")()).endswith(
+            "Boolean"
+        ):
             plain[str(entry.getKey())] = bool(value)
         elif isinstance(value, int):
             plain[str(entry.getKey())] = int(value)

@@ -61,7 +61,7 @@ def start(log_config: Path) -> None:
     java = find()
     # -Xrs: signals stay Python's. The C1 compiler alone would start quicker and run at half the speed.
     options = [f"-Xmx{MEMORY}", "-XX:+UseParallelGC", "-Xrs", f"-Dlog4j2.configurationFile={log_config}"]
-    if java.version >= 24:  # noqa: PLR2004 - JPype is native code; older ones do not know the option
+    if java.version >= 24:  # JPype is native code; older ones do not know the option
         options.append("--enable-native-access=ALL-UNNAMED")
     library = next(java.home.glob("lib/**/libjvm.*"), None)
     if library is None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
@@ -72,7 +73,7 @@ class Sink:
     def __init__(self, settings: Settings, after_flush: AfterFlush | None = None) -> None:
         """`after_flush` is called with the open connection after each flush that changed something."""
         self._settings, self._after_flush = settings, after_flush
-        self._last_flush: int | None = None
+        self._last_flush = -1  # not known yet
         self._live_until = NEVER
         self._since_merge = 0
 
@@ -102,7 +103,7 @@ class Sink:
         """
         changes = decode(batch.lines, batch.position.copy_lsn)
         with clickhouse.connect(self._settings, wait) as client, clickhouse.errors(self._settings, "writing a flush"):
-            if self._last_flush is None:
+            if self._last_flush < 0:
                 tables.prepare(client)
                 self._last_flush, self._live_until = _newest(client)
             self._last_flush += 1  # also where this one fails: a number is never used twice
@@ -116,11 +117,10 @@ class Sink:
     def _write(self, client: Client, changes: Changes, batch: Batch) -> None:
         """The changes and what they touch."""
         flush = self._last_flush
-        assert flush is not None
         for name, rows in changes.rows.items():
             table = TABLES[name]
             if partial := unsent(table, rows):
-                rows = fill(table, rows, partial, _held_before(client, table, rows))  # noqa: PLW2901
+                rows = fill(table, rows, partial, _held_before(client, table, rows))
             _insert(client, changes_of(table), rows, flush)
         if changes.touched is not None:
             _insert(client, TOUCHED, changes.touched, flush)
@@ -139,7 +139,6 @@ class Sink:
         self._live_until = max(self._live_until, *heard, *before) if batch.position.copied else self._live_until
         since = changes.newest or changes.heard_at or self._live_until
         lag = max(0.0, (batch.asked_at - since).total_seconds()) if since > NEVER and batch.behind else 0.0
-        assert self._last_flush is not None
         flushed = Flushed(self._last_flush, changes.count, lag, batch.behind, self._live_until, changes.unknown)
         client.insert(
             FLUSHES,
@@ -190,8 +189,13 @@ def _newest(client: Client) -> tuple[int, datetime]:
 def _held_before(client: Client, table: SourceTable, rows: pa.Table) -> pa.Table:
     """The current rows of these keys, as they were before."""
     columns, key = ", ".join(map(quote, table.columns)), ", ".join(map(quote, table.key))
-    each = [pc.cast(rows[name], pa.string()) for name in table.key]
-    keys = ", ".join(pc.binary_join_element_wise("(", *each, ")", ",").to_pylist()).replace("(,", "(").replace(",)", ")")
+    held = {name: rows[name] for name in table.key}
+    with duckdb.connect() as connection:
+        connection.register("rows_now", pa.table(held))
+        each = f"concat_ws(',', {', '.join(table.key)})"
+        ((keys,),) = connection.execute(
+            f"SELECT string_agg(DISTINCT '(' || {each} || ')', ',') FROM rows_now"
+        ).fetchall()
     return client.query_arrow(
         f"SELECT {columns} FROM {quote(changes_of(table))} WHERE ({key}) IN ({keys}) AND lsn < "
         f"{{lsn:UInt64}} ORDER BY lsn DESC LIMIT 1 BY {key}",
@@ -211,8 +215,8 @@ def _delete_all(client: Client, table: SourceTable, lsn: int, moment: datetime, 
     parameters = {"lsn": lsn, "flush": flush, "moment": round(moment.timestamp() * 1e6)}
     client.command(
         f"INSERT INTO {name} ({key}, lsn, is_deleted, committed_at, flush) "
-        f"SELECT {key}, {{lsn:UInt64}}, true, fromUnixTimestamp64Micro({{moment:Int64}}, 'UTC'), {{flush:UInt64}} FROM {name} "
-        f"WHERE lsn <= {{lsn:UInt64}} GROUP BY {key} "
+        f"SELECT {key}, {{lsn:UInt64}}, true, fromUnixTimestamp64Micro({{moment:Int64}}, 'UTC'), {{flush:UInt64}} "
+        f"FROM {name} WHERE lsn <= {{lsn:UInt64}} GROUP BY {key} "
         f"HAVING max(lsn) < {{lsn:UInt64}} AND NOT argMax(is_deleted, lsn)",
         parameters=parameters,
     )
@@ -223,4 +227,3 @@ def _delete_all(client: Client, table: SourceTable, lsn: int, moment: datetime, 
             "WHERE flush = {flush:UInt64} AND lsn = {lsn:UInt64} AND is_deleted",
             parameters=parameters,
         )
-

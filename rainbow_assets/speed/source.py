@@ -3,9 +3,10 @@
 Here: what PostgreSQL must have and what it says of the log. Not here: reading the log (`engine.py`).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -29,9 +30,7 @@ READABLE = {
     "DECIMAL": NUMBERS | {"numeric", "real", "double precision"},
 }
 # Why PostgreSQL gave a slot `s` up; empty: it did not.
-LOST = (
-    "CASE WHEN s.wal_status = 'lost' THEN coalesce(to_jsonb(s) ->> 'invalidation_reason', 'wal_removed') ELSE '' END"
-)
+LOST = "CASE WHEN s.wal_status = 'lost' THEN coalesce(to_jsonb(s) ->> 'invalidation_reason', 'wal_removed') ELSE '' END"
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def prepare(settings: Settings) -> bool:
         RainbowError: something is missing that the stream cannot make; the message says the SQL.
     """
     url = settings.secret("stream_url")
-    with _told(), postgres.connect(url, SETTING) as connection:
+    with told(), postgres.connect(url, SETTING) as connection:
         _check_server(connection)
         _check_columns(connection)
         exact = _publication_is_exact(connection)
@@ -78,7 +77,7 @@ def prepare(settings: Settings) -> bool:
         ((user,),) = connection.execute("SELECT current_user").fetchall()
     if not (exact and readable):
         _make(settings, str(user), publication=not exact)
-    with _told(), postgres.connect(url, SETTING) as connection:
+    with told(), postgres.connect(url, SETTING) as connection:
         if unreadable := _unreadable(connection):
             raise SettingsError(
                 f"The user in {SETTING} may not read {', '.join(unreadable)}.",
@@ -104,8 +103,7 @@ def log(connection: psycopg.Connection) -> Log:
     row = connection.execute(
         "SELECT (SELECT system_identifier::text FROM pg_control_system()), (pg_current_wal_lsn() - '0/0')::bigint, "
         "current_database(), clock_timestamp()"
-    ).fetchone()
-    assert row is not None
+    ).fetchall()[0]
     return Log(*row)
 
 
@@ -158,18 +156,23 @@ def connect(settings: Settings) -> psycopg.Connection:
         raise postgres.connection_error(str(error), SETTING) from None
 
 
-class _told:  # noqa: N801 - a context manager
-    """Errors of PostgreSQL in one line."""
-
-    def __enter__(self) -> None:
-        """Nothing to do."""
-
-    def __exit__(self, kind: Any, error: BaseException | None, _trace: Any) -> None:
-        """Turn them into the project's."""
-        if isinstance(error, psycopg.OperationalError):
-            raise TransientError(f"PostgreSQL went away: {_line(error)}.", "See `rainbow doctor`.") from None
-        if isinstance(error, psycopg.Error):
-            raise RainbowError(f"PostgreSQL refuses: {_line(error)}.", "See `rainbow doctor`.") from None
+@contextmanager
+def told(user: str = "") -> Iterator[None]:
+    """Errors of PostgreSQL in one line; with `user`, what the shop's owner has to do for that role."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SettingsError(
+            f"The user in {OWNER_SETTING if user else SETTING} may not do this: {_line(error)}.",
+            f"As the shop's owner: GRANT SELECT ON {TABLE_NAMES} TO {user}; "
+            f"CREATE PUBLICATION {NAME} FOR TABLE {TABLE_NAMES};"
+            if user
+            else "See docs/speed-layer.md.",
+        ) from None
+    except psycopg.OperationalError as error:
+        raise TransientError(f"PostgreSQL went away: {_line(error)}.", "See `rainbow doctor`.") from None
+    except psycopg.Error as error:
+        raise RainbowError(f"PostgreSQL refuses: {_line(error)}.", "See `rainbow doctor`.") from None
 
 
 def _line(error: psycopg.Error) -> str:
@@ -222,8 +225,9 @@ def _check_columns(connection: psycopg.Connection) -> None:
 def _publication_is_exact(connection: psycopg.Connection) -> bool:
     """Whether there is one for exactly the ten tables, whole rows, all kinds of changes."""
     rows = connection.execute(
-        "SELECT t.schemaname || '.' || t.tablename, t.rowfilter IS NULL AND p.pubinsert AND p.pubupdate AND p.pubdelete "
-        "AND p.pubtruncate FROM pg_publication AS p JOIN pg_publication_tables AS t USING (pubname) WHERE p.pubname = %s",
+        "SELECT t.schemaname || '.' || t.tablename, t.rowfilter IS NULL AND p.pubinsert AND p.pubupdate "
+        "AND p.pubdelete AND p.pubtruncate "
+        "FROM pg_publication AS p JOIN pg_publication_tables AS t USING (pubname) WHERE p.pubname = %s",
         [NAME],
     ).fetchall()
     return {name for name, _ in rows} == {f"public.{name}" for name in TABLES} and all(whole for _, whole in rows)
@@ -254,28 +258,8 @@ def _make(settings: Settings, user: str, *, publication: bool) -> None:
     """Make the publication, and let the stream's role read: as the shop's owner."""
     tables = sql.SQL(", ").join(sql.Identifier("public", name) for name in TABLES)
     name = sql.Identifier(NAME)
-    try:
-        with _told_owner(user), postgres.connect(settings.secret("source_url"), OWNER_SETTING) as owner:
-            owner.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(tables, sql.Identifier(user)))
-            if publication:
-                owner.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(name))
-                owner.execute(sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(name, tables))
-    except psycopg.OperationalError as error:
-        raise postgres.connection_error(str(error), OWNER_SETTING) from None
-
-
-class _told_owner(_told):  # noqa: N801
-    """The same, and what a DBA has to do where the owner may not."""
-
-    def __init__(self, user: str) -> None:
-        self._user = user
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        """Turn them into the project's."""
-        if isinstance(error, psycopg.errors.InsufficientPrivilege):
-            raise SettingsError(
-                f"The user in {OWNER_SETTING} may not make the publication: {_line(error)}.",
-                f"As the owner: GRANT SELECT ON {TABLE_NAMES} TO {self._user}; "
-                f"CREATE PUBLICATION {NAME} FOR TABLE {TABLE_NAMES};",
-            ) from None
-        super().__exit__(kind, error, trace)
+    with told(user), postgres.connect(settings.secret("source_url"), OWNER_SETTING) as owner:
+        owner.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(tables, sql.Identifier(user)))
+        if publication:
+            owner.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(name))
+            owner.execute(sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(name, tables))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -22,13 +22,14 @@ from rainbow_assets.speed.logs import log_config
 from rainbow_assets.speed.sink import AfterFlush, Batch, Flushed, Position
 from rainbow_assets.speed.worker import Worker
 
+Outcome = TypeVar("Outcome")
 Say = Callable[[str], None]
 Show = Callable[[Flushed], None]
 PACE = 0.5  # seconds from one flush to the next at least, while there is little to do
 FULL = engine.LARGEST_BATCH // 2  # records of a batch behind which more must be waiting
 WAIT = 2.0  # seconds that one try waits for an embedded ClickHouse that another process has
 LONGEST_PAUSE = 60.0  # seconds between two tries
-GRACE = 8.0  # seconds in which PostgreSQL notices that a stream was killed
+GRACE = 20.0  # seconds in which PostgreSQL notices that a stream was killed
 
 
 class Stream:
@@ -48,7 +49,7 @@ class Stream:
         self._until_caught_up, self._after_flush = until_caught_up, after_flush
         self._stop = threading.Event()
         self._target: int | None = None
-        self._position: Position | None = None
+        self._position = Position("")
         self._state = ""
         self._began = 0.0
         self._told: set[str] = set()
@@ -66,7 +67,7 @@ class Stream:
         """
         java.start(log_config(self._settings))
         pause = 1.0
-        worker = Worker(self._after_flush)
+        worker = Worker(self._settings, self._after_flush)
         try:
             while not self._stop.is_set():
                 self._progressed = False
@@ -83,16 +84,16 @@ class Stream:
     def _stream(self, worker: Worker) -> None:
         """From finding out where to begin to the end of the engine."""
         made = source.prepare(self._settings)
-        with source.connect(self._settings) as connection, _database_errors():
+        with source.connect(self._settings) as connection, source.told():
             self._begin(worker, connection, made=made)
             url = self._settings.secret("stream_url")
             file = self._settings.home / "stream" / "offsets.dat"
 
             def handle(lines: bytes, offset: dict[str, Any], count: int) -> None:
-                with _database_errors():
+                with source.told():
                     self._handle(worker, connection, lines, offset, count)
 
-            resume = self._position.resume if self._position and self._position.copied else None
+            resume = self._position.resume if self._position.copied else None
             running = engine.Engine(engine.properties(url, file), resume, handle)
             try:
                 while not self._stop.is_set() and not running.wait(0.1):
@@ -116,11 +117,10 @@ class Stream:
         anew = _why_anew(position, slot, log, made=made)
         if anew and slot:
             source.drop_slot(connection)
-        if anew:
+        if anew or position is None:
             self._position = Position(log.system)
             self._tell("copying", f"First copy of the source's tables: {anew}.")
         else:
-            assert position is not None
             self._position = position
             self._tell("streaming", f"Going on from {_lsn(position.lsn)}, {_bytes(log.end - position.lsn)} behind.")
         if self._until_caught_up and self._target is None:
@@ -130,6 +130,7 @@ class Stream:
         """Wait a little for the server to see that the last reader is gone."""
         deadline = time.monotonic() + GRACE
         while slot and slot.active:
+            self._tell("slot", f"Another stream reads this shop's log (PostgreSQL process {slot.active_pid}). Waiting.")
             if time.monotonic() > deadline or self._stop.wait(0.2):
                 raise RainbowError(
                     f"Another stream reads this shop's log (PostgreSQL process {slot.active_pid}).",
@@ -143,7 +144,6 @@ class Stream:
     ) -> None:
         """Flush one batch; returning acknowledges it."""
         held = self._position
-        assert held is not None
         began = time.monotonic()
         if b'"op":"' not in lines:  # Debezium's own heartbeats, which say nothing of the log
             return
@@ -175,7 +175,7 @@ class Stream:
             self._tell("streaming", "Streaming.")
         self._show(flushed)
 
-    def _retry(self, call: Callable[[], Any]) -> Any:
+    def _retry(self, call: Callable[[], Outcome]) -> Outcome:
         """Call until ClickHouse takes it; until then nothing is acknowledged."""
         pause = 0.5
         while True:
@@ -242,16 +242,6 @@ def _after(held: Position, offset: dict[str, Any], copy_lsn: int) -> Position:
     resume = lsn if in_copy else int(offset.get("lsn_commit") or held.resume)
     copied = held.copied or not in_copy or bool(offset.get("last_snapshot_record"))
     return Position(held.system, copy_lsn, copied, max(resume, held.resume), max(lsn, resume, held.lsn))
-
-
-@contextmanager
-def _database_errors() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        raise TransientError(f"PostgreSQL went away: {' '.join(str(error).split()).rstrip('.')}.") from None
-    except psycopg.Error as error:
-        raise RainbowError(f"PostgreSQL refuses: {' '.join(str(error).split()).rstrip('.')}.") from None
 
 
 @contextmanager

@@ -6,11 +6,10 @@ that has it is followed by a fresh one. Not here: what it does (`sink.py`).
 
 import fcntl
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any, cast
+from typing import cast
 
 import psutil
 
@@ -25,10 +24,12 @@ LEAST = 20  # flushes that a process does in any case
 class _Process:
     """One process with a sink."""
 
-    def __init__(self, after_flush: AfterFlush | None) -> None:
+    def __init__(self, settings: Settings, after_flush: AfterFlush | None) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, after_flush), daemon=True, name="rainbow sink")
+        self._process = context.Process(
+            target=_serve, args=(theirs, settings, after_flush), daemon=True, name="rainbow sink"
+        )
         self._process.start()
         theirs.close()
         self._ready = False
@@ -41,7 +42,7 @@ class _Process:
             self._ready = True
         return self._ready
 
-    def call(self, method: str, *arguments: object) -> Any:
+    def call(self, method: str, *arguments: object) -> object:
         """Call a method of the sink there.
 
         Raises:
@@ -82,10 +83,10 @@ class _Process:
 class Worker:
     """The sink's methods, wherever they run."""
 
-    def __init__(self, after_flush: AfterFlush | None = None) -> None:
+    def __init__(self, settings: Settings, after_flush: AfterFlush | None = None) -> None:
         """`after_flush`: a function of a module."""
-        self._after_flush = after_flush
-        self._now = _Process(after_flush)
+        self._settings, self._after_flush = settings, after_flush
+        self._now = _Process(settings, after_flush)
         self._next: _Process | None = None
 
     def position(self, wait: float) -> Position | None:
@@ -110,19 +111,18 @@ class Worker:
             return self._now.call(method, *arguments)
         except TransientError as error:
             if "ended" in error.message:
-                self._now = self._next or _Process(self._after_flush)
+                self._now = self._next or _Process(self._settings, self._after_flush)
                 self._next = None
             raise
         finally:
             if self._next is None and self._now.calls >= LEAST and self._now.memory > LARGEST:
-                self._next = _Process(self._after_flush)
+                self._next = _Process(self._settings, self._after_flush)
 
 
-def _serve(pipe: Connection, after_flush: AfterFlush | None) -> None:
+def _serve(pipe: Connection, settings: Settings, after_flush: AfterFlush | None) -> None:
     """Do what the pipe says until it closes, which it does when its other end dies too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when this ends
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    settings = Settings.load()
     sink = Sink(settings, after_flush)
     folder = settings.home / "stream"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -145,4 +145,4 @@ def _serve(pipe: Connection, after_flush: AfterFlush | None) -> None:
             except BrokenPipeError:
                 return
             except Exception as error:
-                pipe.send(RainbowError(f"The sink failed: {type(error).__name__}: {error}"[:500], os.environ.get("", "")))
+                pipe.send(RainbowError(f"The sink failed: {type(error).__name__}: {error}"[:500]))

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def streaming() -> Iterator[subprocess.Popen[str]]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            process.communicate(timeout=60)
+            sys.stderr.write(process.communicate(timeout=60)[1])  # shown where the test fails
         except subprocess.TimeoutExpired:
             process.kill()
             raise
@@ -63,10 +64,13 @@ def differences(settings: Settings) -> list[str]:
         for table in TABLES.values():
             columns, key = ", ".join(table.columns), ", ".join(table.key)
             rows = client.query(
-                f"SELECT {columns} FROM (SELECT * FROM {changes_of(table)} WHERE flush IN (SELECT flush FROM {FLUSHES}) "
-                f"ORDER BY lsn DESC LIMIT 1 BY {key}) WHERE NOT is_deleted ORDER BY {key}"
+                f"SELECT {columns} FROM (SELECT * FROM {changes_of(table)} "
+                f"WHERE flush IN (SELECT flush FROM {FLUSHES}) ORDER BY lsn DESC LIMIT 1 BY {key}) "
+                f"WHERE NOT is_deleted ORDER BY {key}"
             ).result_rows
-            held = [tuple(value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value for value in r) for r in rows]
+            held = [
+                tuple(value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value for value in r) for r in rows
+            ]
             query = f"SELECT {columns} FROM {table.name} ORDER BY {key}"
             if held != postgres.fetch(settings.secret("source_url"), "the shop", query):
                 wrong.append(table.name)

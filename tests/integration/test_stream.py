@@ -25,7 +25,9 @@ CHANGES = """
     ALTER TABLE customers DROP COLUMN last_name;
     UPDATE customers SET first_name = 'changed' WHERE id = 2;
 """
-UNTOASTED = "UPDATE categories SET description = (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 500) AS i)"
+UNTOASTED = (
+    "UPDATE categories SET description = (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 500) AS i)"
+)
 
 
 @needs_java
@@ -61,4 +63,3 @@ def test_every_kind_of_change_arrives_and_a_lost_slot_leaves_no_gap(fresh_settin
         said = catch_up()
         assert "the replication slot rainbow is gone" in said
         assert differences(fresh_settings) == []
-

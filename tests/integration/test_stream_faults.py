@@ -19,7 +19,8 @@ from rainbow_assets.systems import clickhouse
 LOAD = """
     WITH o AS (
         INSERT INTO orders (customer_id, payment_id) SELECT i % 20, 1 FROM generate_series(1, 20) AS i RETURNING id
-    ) INSERT INTO orderdetails (id, product_id, quantity, price) SELECT id, p, 1, 9.99 FROM o, generate_series(1, 3) AS p;
+    ) INSERT INTO orderdetails (id, product_id, quantity, price) SELECT id, p, 1, 9.99
+    FROM o, generate_series(1, 3) AS p;
     UPDATE inventories SET quantity = quantity - 1, updated_at = now() WHERE id % 7 = 0;
     DELETE FROM orderdetails WHERE product_id = 2 AND id % 5 = 0;
 """
@@ -34,7 +35,7 @@ def test_nothing_is_lost_or_doubled_by_faults(fresh_settings: Settings, stack: S
         while not ending.is_set():
             try:
                 with psycopg.connect(fresh_settings.secret("source_url"), autocommit=True) as source:
-                    while not ending.wait(0.02):
+                    while not ending.wait(0.1):
                         source.execute(LOAD)
             except psycopg.Error:
                 time.sleep(0.2)  # the server is restarting

@@ -106,7 +106,8 @@ def stream(settings: Settings, now: float) -> Iterator[Observation]:
     except RainbowError:
         return  # the source is away: what needs it says so
     late = lag and (
-        lag.lost or max(lag.seconds, lag.silent) > settings.alert_stream_lag_seconds
+        lag.lost
+        or max(lag.seconds, lag.silent) > settings.alert_stream_lag_seconds
         or lag.bytes > settings.alert_stream_lag_bytes
     )
     yield Observation("stream", now, now, partial(_late_stream, settings, lag, now) if lag and late else None)

@@ -1,0 +1,112 @@
+"""What Debezium's records become: each type of each table, deletes, truncates, heartbeats, new and missing columns."""
+
+import json
+from base64 import b64encode
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from rainbow_assets.speed.decode import Changes, decode, fill, unsent
+from rainbow_assets.tables import TABLES
+
+MICROS = 1_772_323_445_678_901
+MOMENT = datetime(1970, 1, 1) + timedelta(microseconds=MICROS)  # noqa: DTZ001 - ClickHouse's columns say UTC
+VALUES = {
+    "INTEGER": (3, 3),
+    "BIGINT": (2**62, 2**62),
+    "VARCHAR": ('a\n"b"\\ é', 'a\n"b"\\ é'),
+    "BOOLEAN": (True, True),
+    "TIMESTAMP": (MICROS, MOMENT),
+    "DECIMAL(18,2)": ("9999999999999999.99", Decimal("9999999999999999.99")),
+    "DECIMAL(9,2)": ("4.345", Decimal("4.35")),
+}
+
+
+def record(op: str, table: str, row: dict[str, object] | None = None, lsn: int = 7) -> dict[str, object]:
+    rows = {"before": row, "after": None} if op == "d" else {"before": None, "after": row}
+    return {"op": op, **rows, "source": {"table": table, "lsn": lsn, "ts_us": MICROS, "version": "3"}, "ts_us": 1}
+
+
+def decoded(*records: dict[str, object]) -> Changes:
+    return decode("\n".join(json.dumps(one) for one in records).encode(), copy_lsn=4)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_type_of_every_table(name: str):
+    columns = TABLES[name].columns
+    changes = decoded(record("c", name, {column: VALUES[kind][0] for column, kind in columns.items()}))
+    (row,) = changes.rows[name].to_pylist()
+    expected = {column: VALUES[kind][1] for column, kind in columns.items()}
+    assert row == expected | {"lsn": 7, "is_deleted": False, "committed_at": MOMENT}
+    assert not changes.unknown
+    (bare,) = decoded(record("u", name, dict.fromkeys(TABLES[name].key, 1))).rows[name].to_pylist()
+    assert {value for column, value in bare.items() if column in columns} == {1, None}
+
+
+@pytest.mark.parametrize(
+    ("column", "sent", "held"),
+    [
+        ("price", "NaN", None),
+        ("price", "99999999999999999.00", None),
+        ("price", "-0.005", Decimal("-0.01")),
+        ("price", "1", Decimal("1.00")),
+        ("updated_at", 2**63 - 1, datetime(2299, 12, 31, 23, 59, 59, 999999)),  # noqa: DTZ001
+        ("updated_at", -(2**63), datetime(1900, 1, 1)),  # noqa: DTZ001
+    ],
+)
+def test_values_that_no_reader_could_tell(column: str, sent: object, held: object):
+    (row,) = decoded(record("c", "products", {"id": 1, column: sent})).rows["products"].to_pylist()
+    assert row[column] == held
+
+
+def test_a_delete_is_its_key_and_touches_no_day():
+    before = {"id": 1, "product_id": 2, "quantity": 0, "created_at": 0, "updated_at": 0}
+    changes = decoded(record("d", "orderdetails", before))
+    (row,) = changes.rows["orderdetails"].to_pylist()
+    assert {name for name, value in row.items() if value is not None} == {
+        "id", "product_id", "lsn", "is_deleted", "committed_at",
+    }  # fmt: skip
+    assert row["is_deleted"]
+    assert changes.touched is not None
+    (touched,) = changes.touched.to_pylist()
+    assert (touched["table_name"], touched["id"], touched["change_date"]) == ("orders", 1, date(1900, 1, 1))
+
+
+def test_a_row_of_the_first_copy_was_committed_when_it_says():
+    changes = decoded(record("r", "orders", {"id": 1, "updated_at": 0}, lsn=99))
+    (row,) = changes.rows["orders"].to_pylist()
+    assert (row["lsn"], row["committed_at"]) == (4, datetime(1970, 1, 1))  # noqa: DTZ001
+    assert changes.newest is None
+
+
+def test_truncates_heartbeats_and_new_columns():
+    content = b64encode(b"1772323445.5").decode()
+    changes = decoded(
+        {"ts_ms": 1},
+        record("t", "orders", lsn=8),
+        record("t", "another"),
+        record("c", "brands", {"id": 1, "name": "x"}),
+        record("c", "brands", {"id": 2, "name": "y", "colour": {"deep": 1}}),
+        {"op": "m", "source": {"lsn": 9, "ts_us": 0}, "message": {"prefix": "rainbow", "content": content}},
+    )
+    assert [(one.table, one.lsn) for one in changes.truncates] == [("orders", 8)]
+    assert changes.unknown == {"brands": {"colour"}}
+    assert changes.heard_at == datetime(2026, 3, 1, 0, 4, 5, 500000, UTC)
+    assert changes.rows["brands"].num_rows == 2
+    assert changes.touched is None
+
+
+def test_long_texts_that_were_not_sent_again():
+    unchanged, table = "__debezium_unavailable_value", TABLES["categories"]
+    rows = decoded(
+        record("u", "categories", {"id": 1, "name": "a", "description": unchanged}, 1),
+        record("u", "categories", {"id": 1, "name": "b", "description": "new"}, 2),
+        record("u", "categories", {"id": 1, "name": "c", "description": unchanged}, 3),
+        record("u", "categories", {"id": 2, "name": "d", "description": None}, 4),
+    ).rows["categories"]
+    assert unsent(table, rows) == ["description"]
+    before = decoded(record("c", "categories", {"id": 1, "description": "old"})).rows["categories"]
+    filled = fill(table, rows, ["description"], before).sort_by("lsn")
+    assert filled["description"].to_pylist() == ["old", "new", "new", None]
+    assert filled["name"].to_pylist() == ["a", "b", "c", "d"]
