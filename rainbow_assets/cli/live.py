@@ -18,6 +18,7 @@ def stream(
 
     from rainbow_assets.redact import redact
     from rainbow_assets.settings import Settings
+    from rainbow_assets.speed.refresh import refresh
     from rainbow_assets.speed.sink import Flushed
     from rainbow_assets.speed.stream import run
 
@@ -32,5 +33,5 @@ def stream(
             total += flushed.changes
             status.update(f"{total:,} changes, {flushed.lag_seconds:.1f} s behind")
 
-        run(Settings.load(), say, show, until_caught_up=until_caught_up)
+        run(Settings.load(), say, show, until_caught_up=until_caught_up, after_flush=refresh)
     console.print(f"The stream has ended: {total:,} changes.")
