@@ -20,13 +20,13 @@ MARGIN = 60
 # A reader finds its refresh first and its rows a moment later.
 KEPT = "INTERVAL 1 MINUTE"
 OF_A_REFRESH = ("speed_refreshes", "speed_changed", "speed_details", "speed_sales", "speed_wanted", "speed_names")
-# The batch layer's rules for bad rows (dbt_project/macros/quality.sql): such a version does not count.
 
 
 def _believable(column: str) -> str:
     return f"ifNull({column} >= '1970-01-01' AND {column} < '2100-01-01', true)"
 
 
+# The batch layer's rules for bad rows (dbt_project/macros/quality.sql): such a version does not count.
 GOOD_TIMES = (
     "(created_at IS NOT NULL AND updated_at IS NOT NULL "
     f"AND {' AND '.join(map(_believable, ('created_at', 'updated_at', 'deleted_at')))})"
@@ -59,7 +59,7 @@ def refresh(client: Client, publication: int | None = None, manifest: str = "pub
         ClickHouseError: as the client raises it; nothing counts then.
     """
     if publication is None:
-        publication = _number(client, "SELECT max(publication) FROM publications")
+        publication = _current(client)
         if not publication:
             return 0
     number = _number(client, "SELECT generateSnowflakeID()")
@@ -84,11 +84,16 @@ def catch_up(client: Client) -> None:
     Raises:
         ClickHouseError: as the client raises it.
     """
-    if not _number(client, "EXISTS TABLE publications"):
-        return
-    current = "publication = (SELECT max(publication) FROM publications)"
-    if not _number(client, f"SELECT max(flush) = ({tables.SHOWN}) FROM speed_refreshes WHERE {current}"):
+    made = f"SELECT max(flush) = ({tables.SHOWN}) FROM speed_refreshes WHERE publication = {_current(client)}"
+    if not _number(client, made):
         refresh(client)
+
+
+def _current(client: Client) -> int:
+    """The publication that readers see; 0 before the first."""
+    if not _number(client, "EXISTS TABLE publications"):
+        return 0
+    return _number(client, "SELECT max(publication) FROM publications")
 
 
 def _relations(client: Client, publication: int, manifest: str) -> dict[str, str]:
