@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
-from rainbow_assets.pipeline import arrival, quality, reconcile, volume
+from rainbow_assets.pipeline import arrival, audit, quality, reconcile, volume
 from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.shop.schema import create_schema
@@ -293,19 +296,46 @@ def test_layers_that_disagree_are_told_by_the_tests_that_stop_a_build(lakehouse:
     lakehouse.rows("INSERT INTO lake.staging.stg_brands FROM lake.staging.stg_brands")
     lakehouse.rows("DELETE FROM lake.ops.quarantine")
     lakehouse.rows("DELETE FROM lake.warehouse.fact_sales WHERE order_transaction = 2")
-    lakehouse.rows("INSERT INTO lake.warehouse.dim_payments FROM lake.warehouse.dim_payments")
-    lakehouse.rows("DELETE FROM lake.warehouse.dim_customers")
-    lakehouse.rows("UPDATE lake.marts.total_sales SET total_profit = 1")
     assert not lakehouse.dbt("test", "--exclude-resource-type", "unit_test")
     results = json.loads((lakehouse.folder / "target" / "run_results.json").read_text())["results"]
     failed = [result["unique_id"] for result in results if result["status"] == "fail"]
     assert sorted(name.split(".")[2] for name in failed) == [
         "assert_consistent_total_sales",
         "assert_faulty_rows_are_quarantined",
-        "assert_total_sales_is_the_sum_of_days",
         "holds_each_raw_version_stg_brands_id__brands",
         "holds_each_raw_version_stg_orders_id__orders",
-        "intervals_are_apart_dim_payments_payment_id",
-        "keys_are_valid_dim_payments_payment_key",
-        "keys_exist_fact_sales_",
     ]
+
+
+def test_faulty_tables_are_told_by_the_audit(lakehouse: Lakehouse) -> None:
+    assert lakehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    with ducklake.connect(lakehouse.settings) as lake:
+
+        def failing(
+            look: Callable[[duckdb.DuckDBPyConnection, str], quality.Finding], tables: Iterable[str]
+        ) -> dict[str, Any]:
+            found = {table: look(lake, table) for table in tables}
+            return {table: (finding.rows, finding.sample[0]) for table, finding in found.items() if not finding.passed}
+
+        assert failing(audit.keys_are_valid, audit.KEYS) == failing(audit.intervals_are_apart, audit.VERSIONS) == {}
+        assert audit.keys_exist(lake).passed
+        assert audit.total_is_the_sum_of_days(lake).passed
+
+        lake.execute("INSERT INTO lake.warehouse.dim_payments FROM lake.warehouse.dim_payments")
+        lake.execute("INSERT INTO lake.marts.top_sellers FROM lake.marts.top_sellers")
+        lake.execute("UPDATE lake.warehouse.dim_sellers SET valid_to = valid_from WHERE seller_id = -1")
+        lake.execute("DELETE FROM lake.warehouse.dim_customers")
+        lake.execute("UPDATE lake.marts.total_sales SET total_profit = 1")
+        [(sellers,)] = lake.execute("SELECT count(DISTINCT seller_id) FROM lake.marts.top_sellers").fetchall()
+        [(payments,)] = lake.execute("SELECT count(DISTINCT payment_key) FROM lake.warehouse.dim_payments").fetchall()
+        [(facts,)] = lake.execute("SELECT count(*) FROM lake.warehouse.fact_sales").fetchall()
+        twice = failing(audit.keys_are_valid, audit.KEYS)
+        assert {table: rows for table, (rows, _) in twice.items()} == {
+            "warehouse.dim_payments": payments,
+            "marts.top_sellers": sellers,
+        }
+        assert "'row_count': 2" in twice["marts.top_sellers"][1]
+        overlapping = failing(audit.intervals_are_apart, audit.VERSIONS)
+        assert overlapping.keys() == {"warehouse.dim_payments", "warehouse.dim_sellers"}
+        assert (audit.keys_exist(lake).rows, facts > 0) == (facts, True)
+        assert "'profit': 1" in audit.total_is_the_sum_of_days(lake).sample[0]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from rainbow_assets.definitions import defs
 from rainbow_assets.systems import ducklake, postgres
 from tests.integration.test_batch import rainbow
 
@@ -72,6 +73,15 @@ def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_setting
     assert "Warning: staging/stg_orders: parents_exist customer_id is in no row of customers: 1" in done.stderr
 
     with ducklake.connect(fresh_settings) as lake:
+        lake.execute("INSERT INTO lake.warehouse.dim_payments FROM lake.warehouse.dim_payments")
+        batch = defs.resolve_job_def("batch_job")
+        for steps in (["audit", "serving"], ["serving"]):  # not by this run, and not by one that does not look
+            with dg.DagsterInstance.get() as instance:
+                done = batch.execute_in_process(
+                    instance=instance, op_selection=steps, partition_key=str(BAD), raise_on_error=False
+                )
+            assert not done.success
+            assert not done.get_asset_materialization_events()
         lake.execute("DELETE FROM lake.warehouse.fact_sales WHERE order_transaction = 900001")
     done = rainbow("run", str(BAD), code=1)
     assert "assert_consistent_total_sales" in done.stderr

@@ -1,7 +1,8 @@
-"""The warnings about what the last build wrote: doubtful values, unknown parents, discounts, open rows of quarantine.
+"""The checks of what dbt has built, in two steps on the run's connection: a dbt test each costs more than it reads.
 
-One step for all, on the run's connection: a dbt test each would cost more than it reads. The tests that stop a build
-are dbt's own. Not here: what is doubtful (`pipeline/quality.py`).
+`audit` blocks: it looks at whole tables of warehouse and marts before serving moves. `quality` warns of doubtful
+rows of the last build. The tests that stop a build in its middle are dbt's own. Not here: what is wrong
+(`pipeline/audit.py`) or doubtful (`pipeline/quality.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -10,10 +11,14 @@ import dagster as dg
 
 from rainbow_assets.defs.conventions import check_spec, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import quality
+from rainbow_assets.pipeline import audit, quality
 from rainbow_assets.pipeline.quality import STAGED, Finding, Window
 from rainbow_assets.systems import ducklake
 
+KEYS = "keys_are_valid"
+APART = "intervals_are_apart"
+EXIST = "keys_exist"
+SUM = "total_is_the_sum_of_days"
 PRESENT = "values_are_present"
 PLAUSIBLE = "values_are_plausible"
 PARENTS = "parents_exist"
@@ -33,6 +38,46 @@ def _specs() -> Iterator[dg.AssetCheckSpec]:
             yield check_spec(key, PARENTS, f"What {', '.join(rules.parents)} of the new rows name, the source has.")
     yield check_spec(FACTS, CLAMPED, "Few discounts of the new facts were held at 0 or at the price.")
     yield check_spec(QUARANTINE, OPEN, "No faulty row waits for its correction.")
+
+
+def _audits() -> Iterator[dg.AssetCheckSpec]:
+    def blocking(table: str, name: str, description: str) -> dg.AssetCheckSpec:
+        return check_spec(dg.AssetKey(table.split(".")), name, description, blocking=True)
+
+    for table, key in audit.KEYS.items():
+        yield blocking(table, KEYS, f"No {', '.join(key)} is NULL, and none occurs twice.")
+    for table, entity in audit.VERSIONS.items():
+        yield blocking(table, APART, f"The versions of a {entity} have a length and do not overlap.")
+    yield blocking(audit.FACTS, EXIST, "Every key of the facts is one of its dimension.")
+    yield blocking(audit.TOTAL, SUM, "One row, with the sums and the newest date of sales_by_day.")
+
+
+@dg.multi_asset_check(name="audit", specs=list(_audits()), can_subset=True)
+def audit_checks(context: dg.AssetCheckExecutionContext, lake: Lake) -> Iterator[dg.AssetCheckResult]:
+    """Look at whole tables; what fails keeps every publication back until it is built anew."""
+    connection, run_id = lake.connection, context.run.run_id
+    looks: dict[str, Callable[[str], Finding]] = {
+        KEYS: lambda table: audit.keys_are_valid(connection, table),
+        APART: lambda table: audit.intervals_are_apart(connection, table),
+        EXIST: lambda _: audit.keys_exist(connection),
+        SUM: lambda _: audit.total_is_the_sum_of_days(connection),
+    }
+    with told_failures(context):
+        with ducklake.transaction(connection):
+            found = {
+                key: looks[key.name](".".join(key.asset_key.path)) for key in sorted(context.selected_asset_check_keys)
+            }
+        if not all(finding.passed for finding in found.values()):
+            with ducklake.transaction(connection, "hold back the build", run_id):
+                audit.hold_back(connection, run_id)
+    for key, finding in found.items():
+        yield dg.AssetCheckResult(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=finding.passed,
+            description=None if finding.passed else f"{finding.rows} rows",
+            metadata={"rows": finding.rows, "sample": finding.sample, **what_to_do(key.name)},
+        )
 
 
 @dg.multi_asset_check(name="quality", specs=list(_specs()), can_subset=True)

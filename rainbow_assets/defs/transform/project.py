@@ -48,6 +48,9 @@ class Dbt(DbtCliResource):
     def _cli_version(self) -> Version:
         return Version(version("dbt-core"))
 
+    def _initialize_dbt_core_adapter(self, args: object) -> None:  # type: ignore[override]
+        """None: it would read the project in this process too, which takes seconds, for what nothing here asks for."""
+
 
 def dbt_cli() -> Dbt:
     """The dbt of this interpreter's environment, whatever PATH says."""
