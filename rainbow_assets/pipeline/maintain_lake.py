@@ -16,8 +16,7 @@ from rainbow_assets.systems.ducklake import LAKE, literal
 
 BUILT = ("staging", "warehouse", "marts")
 SCHEMAS = (*BUILT, "ops")
-# A merge makes the next publication compare the whole table: it has to be worth it.
-MANY = 10
+MANY = 10  # small files of a partition: fewer are not worth a merge
 
 
 def maintain_lake(plan: Plan) -> Iterator[Step]:

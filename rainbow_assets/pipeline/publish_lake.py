@@ -14,6 +14,9 @@ from rainbow_assets.systems.ducklake import LAKE, columns, literal, quote
 
 METADATA = f"__ducklake_metadata_{LAKE}"
 ROW_CHANGES = {"tables_inserted_into", "tables_deleted_from"}
+COMPACTIONS = {"merge_adjacent", "rewrite_delete"}  # other files, the same rows
+Touched = dict[str, dict[int, set[str]]]
+"""How tables were touched: table id -> snapshot -> DuckLake's names of what it did."""
 
 
 def newest_snapshot(lake: duckdb.DuckDBPyConnection) -> tuple[int, int]:
@@ -66,7 +69,7 @@ def describe(lake: duckdb.DuckDBPyConnection, served: Sequence[Served], snapshot
     return tables
 
 
-def touched(lake: duckdb.DuckDBPyConnection, since: Entry, snapshot: int) -> dict[str, set[str]] | None:
+def touched(lake: duckdb.DuckDBPyConnection, since: Entry, snapshot: int) -> Touched | None:
     """Which tables (by id) the snapshots after that of `since` touched, and how.
 
     None if that cannot be known for sure: snapshots have expired, or the catalog has another past.
@@ -77,37 +80,41 @@ def touched(lake: duckdb.DuckDBPyConnection, since: Entry, snapshot: int) -> dic
     times = {number: time for number, time, _ in rows}
     if len(rows) != snapshot - since.lake_snapshot + 1 or times[since.lake_snapshot] != since.lake_time:
         return None
-    kinds: dict[str, set[str]] = {}
+    found: Touched = {}
     for number, _, changes in rows:
         for kind, ids in (changes or {}).items() if number > since.lake_snapshot else ():
             for table_id in ids:
-                kinds.setdefault(table_id, set()).add(kind)
-    return kinds
+                found.setdefault(table_id, {}).setdefault(number, set()).add(kind)
+    return found
 
 
 def changed_slices(
     lake: duckdb.DuckDBPyConnection,
     table: LakeTable,
     entries: Sequence[Entry],
-    kinds: dict[str, set[str]] | None,
-    snapshot: int,
+    touched: Touched | None,
 ) -> list[int] | None:
     """The slices that may differ from what `entries` show; None: any may.
 
-    Only plain inserts and deletes are followed through the change feed. After anything else (a re-created or altered
-    table, a compaction) every slice is a candidate.
+    Only plain inserts and deletes are followed through the change feed, and only those after the last compaction, which
+    itself changes no row: of what came before it, the feed loses deletes. After anything else (a re-created or altered
+    table) every slice is a candidate.
     """
-    if kinds is None or not entries or entries[0].table_uuid != table.uuid:
+    if touched is None or not entries or entries[0].table_uuid != table.uuid:
         return None
-    how = kinds.get(str(table.id), set())
-    if not how:
+    how = touched.get(str(table.id), {})
+    changes = {number: kinds for number, kinds in how.items() if kinds - COMPACTIONS}
+    if not changes:
         return []
     served = table.served
-    if served.slice_by is None or how - ROW_CHANGES:
+    if served.slice_by is None or any(kinds - ROW_CHANGES for kinds in changes.values()):
+        return None
+    first, last = min(changes), max(changes)
+    if any(number > first for number in how.keys() - changes.keys()):
         return None
     feed = f"ducklake_table_changes({literal(LAKE)}, {literal(served.schema)}, {literal(served.name)}, ?, ?)"
     query = f"SELECT DISTINCT {quote(served.slice_by)}::BIGINT FROM {feed} ORDER BY 1"
-    return [row[0] for row in lake.execute(query, [entries[0].lake_snapshot + 1, snapshot]).fetchall()]
+    return [row[0] for row in lake.execute(query, [first, last]).fetchall()]
 
 
 def read_slices(

@@ -52,13 +52,13 @@ def make_plans(
     Raises:
         DataError: a table is missing, a type has no equal in ClickHouse, or a row has no slice.
     """
-    kinds = publish_lake.touched(lake, entries[0], snapshot) if entries else None
+    touched = publish_lake.touched(lake, entries[0], snapshot) if entries else None
     plans = []
     for table in publish_lake.describe(lake, served, snapshot):
         own = [entry for entry in entries if entry.name == table.served.name and entry.store in stores]
         base, store = (own[0].store if own else None), store_of(table)
         usable = own if base == store and not full else []
-        only = publish_lake.changed_slices(lake, table, usable, kinds, snapshot)
+        only = publish_lake.changed_slices(lake, table, usable, touched)
         found = [] if only == [] else publish_lake.read_slices(lake, table, only)
         known = {(entry.slice, entry.fingerprint) for entry in usable if entry.fingerprint}
         same = {part.slice for part in found if (part.slice, part.fingerprint) in known}
