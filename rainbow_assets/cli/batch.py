@@ -1,6 +1,7 @@
 """The verbs of the batch layer: run, demo, ui."""
 
 import contextlib
+import fcntl
 import os
 import sys
 import time
@@ -120,11 +121,31 @@ def ui(
 
     settings = Settings.load()
     require_free(port, "--port")  # `dagster dev` would not end, and run a second daemon
+    _hold(settings.home / ".ui.lock")
     _prepare_dagster(settings)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.chdir(PROJECT_DIR)
     program = str(Path(sys.executable).with_name("dagster"))
     os.execv(program, [program, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606
+
+
+def _hold(lock: Path) -> None:
+    """Hold a lock file as long as this process lives, also as another program.
+
+    Raises:
+        RainbowError: another process holds it: two daemons would do the same schedules twice.
+    """
+    lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 20).decode() or "another one"
+        hint = "Open its page, or end it first."
+        raise RainbowError(f"`rainbow ui` runs already for {lock.parent}: process {holder}.", hint) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+    os.set_inheritable(descriptor, True)
 
 
 def _places(names: list[str]) -> str:

@@ -1,6 +1,7 @@
 """The program's face: help, exit codes, one-line errors, formats; no engine is needed for any of it."""
 
 import csv
+import fcntl
 import json
 import os
 import signal
@@ -136,6 +137,21 @@ def test_a_page_on_a_taken_port_is_one_line(monkeypatch: pytest.MonkeyPatch, cap
         assert run(monkeypatch, "ui", "--port", str(port)) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"Error: Port {port} (--port) is in use")
+    assert said.count("\n") == 1
+
+
+def test_a_second_page_of_a_home_is_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    home.mkdir()
+    [port] = free_ports(1)
+    with (home / ".ui.lock").open("w") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        first.write("77")
+        first.flush()
+        assert run(monkeypatch, "ui", "--port", str(port)) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"Error: `rainbow ui` runs already for {home}: process 77.")
     assert said.count("\n") == 1
 
 
