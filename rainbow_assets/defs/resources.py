@@ -45,6 +45,7 @@ class Lake(dg.ConfigurableResource["Lake"]):
         """DuckDB; the lake is attached as `lake`."""
         if self._connection is None:
             self._connection = self._stack.enter_context(ducklake.connect(self.settings))
+            ducklake.ensure_catalog(self._connection)
         return self._connection
 
     @property

@@ -280,11 +280,21 @@ def one_line(error: Exception) -> str:
 
 # A file in which a column is NULL alone makes DuckLake forget that column's bounds over the whole table, and the next
 # file sets them anew, too narrow: a filter then misses rows. Without them it goes by the bounds of each file.
+# The update takes away those that are there already.
 NO_BOUNDS = """
+    DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('rainbow_no_bounds')); END $$;
     CREATE OR REPLACE FUNCTION rainbow_no_bounds() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN NEW.min_value := NULL; NEW.max_value := NULL; RETURN NEW; END $$;
     CREATE OR REPLACE TRIGGER rainbow_no_bounds BEFORE INSERT OR UPDATE ON ducklake_table_column_stats
-        FOR EACH ROW EXECUTE FUNCTION rainbow_no_bounds()"""
+        FOR EACH ROW EXECUTE FUNCTION rainbow_no_bounds();
+    UPDATE ducklake_table_column_stats SET min_value = NULL WHERE min_value IS NOT NULL OR max_value IS NOT NULL"""
+
+
+def ensure_catalog(connection: duckdb.DuckDBPyConnection) -> None:
+    """See that the catalog, whoever made it and when, is as a new one is made."""
+    query = "SELECT 1 AS found FROM pg_trigger WHERE tgname = ''rainbow_no_bounds'' AND NOT tgisinternal"
+    if not connection.execute(f"FROM postgres_query('__ducklake_metadata_{LAKE}', '{query}')").fetchall():
+        _prepare_catalog(connection)
 
 
 def _prepare_catalog(connection: duckdb.DuckDBPyConnection) -> None:

@@ -2,10 +2,12 @@
 
 from datetime import date
 
+import dagster as dg
 import duckdb
 import polars as pl
 import pytest
 
+from rainbow_assets.defs.resources import Lake
 from rainbow_assets.errors import DataError, RainbowError, SchemaDriftError, SettingsError, TransientError
 from rainbow_assets.pipeline import drift, landing, reconcile
 from rainbow_assets.pipeline.extract import extract, row_hash
@@ -340,3 +342,21 @@ def test_an_unreachable_part_is_named_in_one_line(shop, monkeypatch, setting, va
     assert "\n" not in str(failure.value)
     assert "wrong" not in str(failure.value)
     assert len(str(failure.value)) > 20
+
+
+def test_a_catalog_made_without_the_trigger_gets_it_with_the_next_run(shop):
+    shop.ingest(day(MARCH_1))
+    url = shop.settings.secret("catalog_url")
+    with postgres.connect(url, "test") as catalog:
+        catalog.execute("DROP TRIGGER rainbow_no_bounds ON ducklake_table_column_stats")
+        catalog.execute("UPDATE ducklake_table_column_stats SET min_value = '1', max_value = '2'")
+    bounds = "SELECT count(*), count(min_value) + count(max_value) FROM ducklake_table_column_stats"
+    assert postgres.fetch(url, "test", bounds)[0][1] > 0
+    for _ in range(2):
+        with Lake().yield_for_execution(dg.build_init_resource_context()) as lake:
+            assert lake.connection.execute("SELECT count(*) > 0 FROM lake.raw.orderdetails").fetchall() == [(True,)]
+    [(columns, bounded)] = postgres.fetch(url, "test", bounds)
+    assert (columns > 0, bounded) == (True, 0)
+    with postgres.connect(url, "test") as catalog:
+        catalog.execute("UPDATE ducklake_table_column_stats SET min_value = '1'")
+    assert postgres.fetch(url, "test", bounds)[0][1] == 0

@@ -2,8 +2,10 @@
 
 import os
 import pwd
+import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -209,3 +211,21 @@ def as_user(user: pwd.struct_passwd, work: Callable[[], object]) -> int:
         traceback.print_exc()
         os._exit(1)
     os._exit(0)
+
+
+def test_a_second_ui_of_the_same_home_refuses(fresh_settings: Settings):
+    first, second = (str(port) for port in free_ports(2))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    page = subprocess.Popen([RAINBOW, "ui", "--port", first], **quiet)  # type: ignore[call-overload]
+    try:
+        deadline = time.monotonic() + 60
+        while "dev" not in psutil.Process(page.pid).cmdline():  # it has become `dagster dev`, and holds the lock still
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        done = rainbow("ui", "--port", second, timeout=60)
+    finally:
+        os.killpg(page.pid, signal.SIGKILL)
+        page.wait()
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: `rainbow ui` runs already for {fresh_settings.home}: process {page.pid}.")
+    assert done.stderr.count("\n") == 1
