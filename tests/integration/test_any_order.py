@@ -6,7 +6,6 @@ raw. Runs go through the pipeline's own functions and dbt; Dagster, which would 
 """
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
@@ -41,8 +40,7 @@ from tests.integration.shop_histories import (
     Round,
     Run,
 )
-from tests.integration.warehouse_driver import ENTITIES, VIEWS, Lakehouse, Row
-from tests.integration.warehouse_reference import Warehouse
+from tests.integration.warehouse_driver import Lakehouse, Row, compare_rows
 
 pytestmark = pytest.mark.integration
 
@@ -121,15 +119,6 @@ class Company(Lakehouse):
         if run.registered:
             self.raw |= {place: set(rows) for place, rows in self.landed.items() if place[1] in days}
 
-    def raw_rows(self) -> dict[str, list[Row]]:
-        """What raw holds."""
-        found = {}
-        for table in TABLES:
-            cursor = self.lake.execute(f"FROM lake.raw.{table}")
-            names = [column[0] for column in cursor.description or ()]
-            found[table] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        return found
-
 
 def differences(company: Company) -> list[str]:
     """Where raw is not what the runs met, or a table not what the contract says of raw: a line each."""
@@ -138,23 +127,8 @@ def differences(company: Company) -> list[str]:
     for name, table in TABLES.items():
         names = [*table.columns, "change_date"]
         expected = [row for (place, _), rows in company.raw.items() if place == name for row in rows]
-        found += _compare(f"raw.{name}", [tuple(row[n] for n in names) for row in raw[name]], expected)
-    warehouse = Warehouse(raw)
-    for name in ENTITIES:
-        found += _compare(f"dim_{name}", company.dimension(name), warehouse.dimension(name))
-    found += _compare("fact_sales", company.fact_rows(), warehouse.fact_rows())
-    days = company.rows("SELECT date FROM lake.warehouse.dim_dates")
-    found += _compare("dim_dates", days, [(day,) for day in warehouse.dates()])
-    views = warehouse.views()
-    for view in VIEWS:
-        found += _compare(view, company.rows(f"FROM lake.marts.{view}"), views[view])
-    return found
-
-
-def _compare(table: str, rows: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> list[str]:
-    here, there = Counter(rows), Counter(expected)
-    surplus = [f"{table} has {count} too many of {row}" for row, count in (here - there).items()]
-    return surplus + [f"{table} lacks {count} of {row}" for row, count in (there - here).items()]
+        found += compare_rows(f"raw.{name}", [tuple(row[n] for n in names) for row in raw[name]], expected)
+    return found + company.differences(raw)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Here: driving and reading. Not here: what is expected (`warehouse_reference.py`, and the tests by hand).
 """
 
+from collections import Counter
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from rainbow_assets.pipeline.register import LINEAGE
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.systems import ducklake
 from rainbow_assets.tables import TABLES
+from tests.integration.warehouse_reference import Warehouse
 
 Row = dict[str, Any]
 
@@ -88,6 +90,32 @@ class Lakehouse:
                        extended_sales_amount, extended_discount_amount
                 FROM lake.warehouse.fact_sales AS facts {" ".join(joins)}"""
         )
+
+    def raw_rows(self) -> dict[str, list[Row]]:
+        """What raw holds."""
+        with ducklake.connect(self.settings) as lake:
+            tables = {table: lake.execute(f"FROM lake.raw.{table}").to_arrow_table() for table in TABLES}
+        return {name: table.to_pylist() for name, table in tables.items()}
+
+    def differences(self, raw: dict[str, list[Row]]) -> list[str]:
+        """Where a table of warehouse or marts is not what the contract says of `raw`: a line each."""
+        warehouse, found = Warehouse(raw), []
+        for name in ENTITIES:
+            found += compare_rows(f"dim_{name}", self.dimension(name), warehouse.dimension(name))
+        found += compare_rows("fact_sales", self.fact_rows(), warehouse.fact_rows())
+        days = self.rows("SELECT date FROM lake.warehouse.dim_dates")
+        found += compare_rows("dim_dates", days, [(day,) for day in warehouse.dates()])
+        views = warehouse.views()
+        for view in VIEWS:
+            found += compare_rows(view, self.rows(f"FROM lake.marts.{view}"), views[view])
+        return found
+
+
+def compare_rows(table: str, rows: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> list[str]:
+    """What a table has too many of, or lacks: a line each."""
+    here, there = Counter(rows), Counter(expected)
+    surplus = [f"{table} has {count} too many of {row}" for row, count in (here - there).items()]
+    return surplus + [f"{table} lacks {count} of {row}" for row, count in (there - here).items()]
 
 
 @cache
