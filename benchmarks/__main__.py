@@ -4,7 +4,7 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
-from benchmarks import backfill, day, extraction, history, publishing, registration, report
+from benchmarks import backfill, checks, day, extraction, history, publishing, registration, report
 from benchmarks.harness import timed
 from benchmarks.stack import running_stack
 
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "history": history.measure,
     "publishing": publishing.measure,
     "backfill": backfill.measure,
+    "checks": checks.measure,
 }
 
 

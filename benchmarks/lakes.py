@@ -25,6 +25,12 @@ def rainbow_run(settings: Settings, first: date, last: date) -> float:
     return timed(lambda: _program(settings, str(RAINBOW), "run", "--from", str(first), "--to", str(last)))
 
 
+def checked_run(settings: Settings, day: date) -> dict[str, float]:
+    """The run of a day that tells the seconds of its checks, by kind, and its own as `run` (`checked.py`)."""
+    seconds: dict[str, float] = json.loads(_program(settings, sys.executable, "-m", "benchmarks.checked", str(day)))
+    return seconds
+
+
 def bare_run(settings: Settings, first: date, last: date) -> dict[str, float]:
     """The bare statements; their seconds by phase, and `total`."""
     told = _program(settings, sys.executable, "-m", "benchmarks.bare", str(first), str(last))
