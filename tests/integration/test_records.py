@@ -6,7 +6,10 @@ import json
 import re
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from io import StringIO
@@ -14,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from rainbow_assets.cli.formats import write_json
+from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation.records import record_finished, records_sensor
 from rainbow_assets.errors import DataError, TransientError
 from rainbow_assets.pipeline import records
@@ -25,7 +31,8 @@ from rainbow_assets.pipeline.records import CheckResult, FinishedRun
 from rainbow_assets.pipeline.versions import Version, served
 from rainbow_assets.query import ask
 from rainbow_assets.settings import Settings
-from rainbow_assets.systems import ducklake, postgres
+from rainbow_assets.stack import credentials as stored
+from rainbow_assets.systems import ducklake, object_store, postgres
 from rainbow_assets.version import code_version
 
 pytestmark = pytest.mark.integration
@@ -266,6 +273,54 @@ def test_a_killed_run_is_recorded_once_dagster_gives_it_up(story: Story):
     assert versions.startswith("Rainbow ")
     assert max(len(line) for line in versions.splitlines()) <= 80
     assert story.mended[:8] in versions
+
+
+def test_a_catalog_that_is_away_while_dbt_begins_is_asked_again(story: Story, stack: Settings):
+    settings = story.settings
+    name = conninfo_to_dict(settings.secret("catalog_url"))["dbname"]
+    server = f"postgresql://postgres:{stored.ensure(stack.home).postgres}@127.0.0.1:{stack.pg_port}/postgres"
+    run_id = str(uuid.uuid4())
+    told = "SELECT event FROM event_logs WHERE run_id = %s AND dagster_event_type = 'STEP_UP_FOR_RETRY'"
+    deadline = time.monotonic() + 120
+
+    def answer(yes: bool) -> None:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS {yes}')
+
+    def come_back() -> str:
+        found = []
+        while not found and time.monotonic() < deadline:
+            time.sleep(0.1)
+            found = postgres.fetch(settings.secret("dagster_url"), "test", told, [run_id])
+        answer(True)
+        return str(found)
+
+    batch = defs.resolve_job_def("batch_job")
+    assert batch.partitions_def is not None
+    any_day = batch.partitions_def.get_last_partition_key()
+    answer(False)
+    with ThreadPoolExecutor(1) as beside, dg.DagsterInstance.get() as instance:
+        reason = beside.submit(come_back)
+        done = batch.execute_in_process(
+            instance=instance, run_id=run_id, op_selection=["transform"], partition_key=any_day
+        )
+    assert done.success
+    assert "dbt broke off" in reason.result()
+    assert "not currently accepting connections" in reason.result()
+
+
+def test_a_failed_check_of_raw_keeps_the_last_good_version_too(story: Story):
+    settings = story.settings
+    store, bucket, before = object_store.client(settings), settings.s3_bucket, runs_of(list(served(settings)))
+    key = next(key for key in object_store.keys(store, bucket, "raw/orders/") if str(LAST) in key)
+    copy = key.replace(".parquet", "-copy.parquet")  # the run registers it: each of its versions is there twice
+    store.copy_object(Bucket=bucket, Key=copy, CopySource={"Bucket": bucket, "Key": key})
+    said = rainbow("run", str(LAST), code=1).stderr
+    assert "raw/orders: holds_every_source_row_once" in said
+    after = runs_of(list(served(settings)))
+    assert {part for part in before if after[part] != before[part]} == {"lake: registration", "Iceberg"}
+    [now] = query(SOLD.format("v_total_sales_batch"), "clickhouse")
+    assert now["sold"] == sold(story.mended, SOLD.format("marts.total_sales"))
 
 
 MORNING = datetime.fromisoformat("2026-03-10T06:00:00")
