@@ -24,7 +24,7 @@ from rainbow_assets.pipeline.publish import publish
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed import refresh as speed
 from rainbow_assets.speed.agreement import Agreement, DayDifference
-from rainbow_assets.speed.refresh import refresh
+from rainbow_assets.speed.refresh import catch_up, refresh
 from rainbow_assets.systems import clickhouse
 from rainbow_assets.tables import TABLES
 from tests.integration import live_copy
@@ -207,7 +207,7 @@ class LiveCompany(Company):
             live_copy.forget(self.client)
         if step.is_read:
             live_copy.copy(self.client, self.settings, now, now)
-            refresh(self.client)
+            catch_up(self.client)
         if step.run:
             self.run(step.run)
             if step.run.registered:
