@@ -18,6 +18,7 @@ from rainbow_assets.tables import TABLES, SourceTable
 TOUCHES = {"orders": "orders", "orderdetails": "orders"} | {
     name: name for name in ("customers", "products", "sellers", "payments", "categories")
 }
+COPIED = '{"copied": true}'  # the position in the log: after the first copy
 
 
 def copy(client: Client, settings: Settings, live_until: datetime, committed_at: datetime) -> int:

@@ -24,7 +24,7 @@ from rainbow_assets.pipeline.publish import publish
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed import refresh as speed
 from rainbow_assets.speed.agreement import Agreement, DayDifference
-from rainbow_assets.speed.refresh import refresh
+from rainbow_assets.speed.refresh import catch_up, refresh
 from rainbow_assets.systems import clickhouse
 from rainbow_assets.tables import TABLES
 from tests.integration import live_copy
@@ -98,7 +98,9 @@ STOCK = (
     put("customers", 2, 0, last_name="Only"),
     terms(1, 0, "Percentage", "12.35"),
     terms(2, 0, "Fixed Amount", "0.01"),
+    terms(3, 0, "Percentage", "5.00"),
     *(product(key, 0, seller=key) for key in (1, 2)),
+    product(8, 0, seller=1),
 )
 
 STEPS = (
@@ -139,7 +141,7 @@ STEPS = (
     Step(
         "nothing but new names",
         7.9,
-        (put("categories", 1, 8, name="books"), put("sellers", 2, 8, name=None), product(2, 8, seller=2, name="lamp"),
+        (put("categories", 1, 8, name="books"), put("sellers", 2, 7, name=None), product(2, 8, seller=2, name="lamp"),
          put("customers", 1, 8, first_name="Eve"), put("payments", 1, 8, name="cash", type=None)),
         live=frozenset({1, 2, 3, 4}),
     ),
@@ -157,9 +159,9 @@ STEPS = (
         "bad versions",
         7.96,
         (line((2, 1), 8, -5, "1.00"), line((13, 1), 8, 10**9, "9999999999999999.00"),
-         put("promotions", 1, 8, coupon_type="Fixed Amount", price_treatment=Decimal("0.01"), promo_end=LATER),
-         terms(0, 8, "Percentage", "50.00"), product(1, 8, seller=1, price=Decimal(-1)),
-         line((14, 2), 8, promotion_id=0), order(15, 8, created=8), line((15, 1), 8, promotion_id=1)),
+         put("promotions", 3, 8, coupon_type="Fixed Amount", price_treatment=Decimal("0.01"), promo_end=LATER),
+         terms(0, 8, "Percentage", "50.00"), product(8, 8, seller=2, price=Decimal(-1)),
+         line((14, 2), 8, promotion_id=0), order(15, 8, created=8), line((15, 8), 8, promotion_id=3)),
         live=frozenset({1, 2, 3, 4, 5, 13, 14, 15}),
     ),
     Step(UNREAD, 9.1, (order(6, 8), line((6, 1), 8),
@@ -205,7 +207,7 @@ class LiveCompany(Company):
             live_copy.forget(self.client)
         if step.is_read:
             live_copy.copy(self.client, self.settings, now, now)
-            refresh(self.client)
+            catch_up(self.client)
         if step.run:
             self.run(step.run)
             if step.run.registered:
