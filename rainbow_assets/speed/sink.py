@@ -23,7 +23,7 @@ from rainbow_assets.systems import clickhouse
 from rainbow_assets.systems.clickhouse import literal, quote
 from rainbow_assets.tables import TABLES, SourceTable
 
-AfterFlush = Callable[[Client], None]
+AfterFlush = Callable[[Client], object]
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 MERGE_EVERY = 50  # flushes: an embedded engine that is open for moments merges nothing by itself
 
@@ -71,7 +71,7 @@ class Sink:
     """Writes batches; one process at a time may."""
 
     def __init__(self, settings: Settings, after_flush: AfterFlush | None = None) -> None:
-        """`after_flush` is called with the open connection after each flush that changed something."""
+        """`after_flush` gets the open connection after each flush that changed something, once the copy is whole."""
         self._settings, self._after_flush = settings, after_flush
         self._last_flush = -1  # not known yet
         self._live_until = NEVER
@@ -109,7 +109,7 @@ class Sink:
             self._last_flush += 1  # also where this one fails: a number is never used twice
             self._write(client, changes, batch)
             flushed = self._record(client, changes, batch)
-            if self._after_flush and (changes.count or flushed.flush == 1):
+            if self._after_flush and batch.position.copied and (changes.count or batch.ends_copy):
                 self._after_flush(client)
             self._merge(client)
         return flushed
