@@ -136,7 +136,7 @@ class Sink:
         # A batch may end within a transaction: all that was committed before that one is here.
         heard = [changes.heard_at] if changes.heard_at else []
         before = [changes.newest - timedelta(microseconds=1)] if changes.newest else []
-        self._live_until = max(self._live_until, *heard, *before) if batch.position.copied else self._live_until
+        self._live_until = max([self._live_until, *heard, *before]) if batch.position.copied else self._live_until
         since = changes.newest or changes.heard_at or self._live_until
         lag = max(0.0, (batch.asked_at - since).total_seconds()) if since > NEVER and batch.behind else 0.0
         flushed = Flushed(self._last_flush, changes.count, lag, batch.behind, self._live_until, changes.unknown)

@@ -9,6 +9,7 @@ import pytest
 from real_stack import kill as kill_server
 from streams import await_flush, catch_up, differences, kill, needs_java, shop, streaming
 
+from rainbow_assets.defs.automation import signs
 from rainbow_assets.errors import RainbowError, TransientError
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed.sink import Batch, Position, Sink
@@ -104,6 +105,40 @@ def test_a_flush_that_died_is_not_seen_and_comes_again(
         assert client.command("SELECT count() FROM speed_orders") == 1
         client.command("TRUNCATE TABLE speed_orders")
     assert Sink(fresh_settings).position(1) is None  # rows are gone that flushes tell of: a new first copy
+
+
+def test_the_end_of_a_first_copy_deletes_what_it_lacks(fresh_settings: Settings) -> None:
+    line = (
+        b'{"op":"%s","before":null,"after":{"id":%d,"customer_id":1,"created_at":1,"updated_at":1},'
+        b'"source":{"table":"orders","lsn":%d,"ts_us":1772000000000000}}'
+    )
+    sink, now = Sink(fresh_settings), datetime.now(UTC)
+    sink.flush(Batch(line % (b"c", 1, 10) + b"\n" + line % (b"c", 2, 11), Position("1", 5, True, 11, 11), now, 0), 1)
+    copy = Batch(line % (b"r", 2, 99), Position("1", 50, True, 60, 60), now, 0, ends_copy=True)  # order 1 is gone
+    sink.flush(copy, 1)
+    with clickhouse.connect(fresh_settings) as client:
+        rows = client.query("SELECT id, is_deleted, lsn FROM speed_orders ORDER BY lsn DESC LIMIT 1 BY id").result_rows
+        assert sorted(rows) == [(1, True, 50), (2, False, 50)]
+        gone = client.query("SELECT DISTINCT change_date FROM speed_touched WHERE id = 1 AND flush = 2").result_rows
+        assert [str(day) for (day,) in gone] == ["1900-01-01"]
+
+
+def test_a_slot_that_nobody_reads_is_told(fresh_settings: Settings) -> None:
+    now = time.time()
+    settings = fresh_settings.model_copy(update={"alert_stream_lag_seconds": 1})
+    assert [one.failure for one in signs.stream(settings, now)] == [None]  # no stream yet
+    with psycopg.connect(settings.secret("stream_url"), autocommit=True) as reader:
+        reader.execute("SELECT pg_create_logical_replication_slot('rainbow', 'pgoutput')")
+    time.sleep(1.5)
+    (seen,) = signs.stream(settings, now)
+    assert seen.failure is not None
+    assert "nobody reads" in seen.failure().what
+    patient = settings.model_copy(update={"alert_stream_lag_seconds": 300})
+    assert [one.failure for one in signs.stream(patient, now)] == [None]
+    tight = patient.model_copy(update={"alert_stream_lag_bytes": 1})
+    with psycopg.connect(settings.secret("source_url"), autocommit=True) as source:
+        source.execute("CREATE TABLE noise AS SELECT generate_series(1, 1000)")
+    assert [one.failure is None for one in signs.stream(tight, now)] == [False]
 
 
 @needs_java
