@@ -4,7 +4,21 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
-from benchmarks import api, backfill, checks, day, extraction, history, publishing, registration, report, stream
+from benchmarks import (
+    api,
+    backfill,
+    change,
+    checks,
+    day,
+    extraction,
+    history,
+    live,
+    publishing,
+    queries,
+    registration,
+    report,
+    stream,
+)
 from benchmarks.harness import timed
 from benchmarks.stack import running_stack
 
@@ -15,9 +29,12 @@ BENCHMARKS = {
     "history": history.measure,
     "publishing": publishing.measure,
     "stream": stream.measure,
+    "live": live.measure,
     "backfill": backfill.measure,
     "api": api.measure,
     "checks": checks.measure,
+    "change": change.measure,
+    "queries": queries.measure,
 }
 
 

@@ -25,6 +25,11 @@ def rainbow_run(settings: Settings, first: date, last: date) -> float:
     return timed(lambda: _program(settings, str(RAINBOW), "run", "--from", str(first), "--to", str(last)))
 
 
+def maintain(settings: Settings) -> None:
+    """`rainbow maintain`, as it is every night."""
+    _program(settings, str(RAINBOW), "maintain")
+
+
 def checked_run(settings: Settings, day: date) -> dict[str, float]:
     """The run of a day that tells the seconds of its checks, by kind, and its own as `run` (`checked.py`)."""
     seconds: dict[str, float] = json.loads(_program(settings, sys.executable, "-m", "benchmarks.checked", str(day)))

@@ -43,6 +43,10 @@ class Stack:
         """The URL of a new, empty source database; it stays until the stack goes."""
         return ensure_databases(self.settings.pg_port, self.credentials, f"_source{next(self.numbers)}")["source_url"]
 
+    def stream_url(self, source_url: str) -> str:
+        """The URL of a source database for the stream's role."""
+        return f"{self.settings.secret('stream_url').rpartition('/')[0]}/{source_url.rpartition('/')[2]}"
+
     def copy_of(self, source_url: str) -> str:
         """The URL of a copy of a source database to which nobody is connected."""
         name, template = f"rainbow_copy{next(self.numbers)}", source_url.rpartition("/")[2]

@@ -37,7 +37,7 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
     url = stack.source()
     shop(url, 1, 100)
     with stack.lake(url, LAST, LAST) as lake:
-        settings = lake.model_copy(update={"stream_url": SecretStr(_stream_url(stack, url))})
+        settings = lake.model_copy(update={"stream_url": SecretStr(stack.stream_url(url))})
         _run(settings, until_caught_up=True)
         ours, bare = [], []
         for number in range(1, rounds + 1):
@@ -62,13 +62,8 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
     return Result("stream", what, TARGET, ours, bare, facts=facts)
 
 
-def _stream_url(stack: Stack, url: str) -> str:
-    """The stream's role on the source's database."""
-    return stack.settings.secret("stream_url").rpartition("/")[0] + "/" + url.rpartition("/")[2]
-
-
 def _slot(stack: Stack, url: str, statement: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(_stream_url(stack, url), autocommit=True) as connection:
+    with psycopg.connect(stack.stream_url(url), autocommit=True) as connection:
         return connection.execute(statement).fetchall()
 
 

@@ -7,12 +7,14 @@ from datetime import datetime
 
 from clickhouse_connect.driver.client import Client
 
+from rainbow_assets.speed.refresh import RULES
 from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, changes_of
 from rainbow_assets.systems.clickhouse import literal, quote
 from rainbow_assets.tables import SourceTable
 
 # Longer than any margin of `refresh.py` and `speed_names.sql`.
 OVERLAP = "INTERVAL 2 DAY"
+GOOD = {"orderdetails": "good_detail", "products": "good_product", "promotions": "good_promotion"}
 
 
 def covered(client: Client) -> None:
@@ -31,12 +33,14 @@ def covered(client: Client) -> None:
 def superseded(client: Client, table: SourceTable, before: datetime, is_dry: bool) -> list[str]:
     """Delete the rows that a newer one of their key replaced before that time; the days, with their rows.
 
-    Only those of days that the batch layer has: it knows these versions.
+    Only those of days that the batch layer has: it knows these versions. The row that counts stays (`refresh.py`: the
+    newest good one by `updated_at`), and the last one, which may be a delete.
     """
     name, key = quote(changes_of(table)), ", ".join(map(quote, table.key))
+    counts = f"argMaxIf(lsn, (updated_at, lsn), NOT is_deleted AND {RULES[GOOD.get(table.name, 'good_times')]})"
     old = (
         f"committed_at < {_moment(before)} AND toDate32(updated_at) IN (SELECT day FROM batch_coverage) "
-        f"AND ({key}, lsn) NOT IN (SELECT {key}, max(lsn) FROM {name} GROUP BY {key})"
+        f"AND ({key}, lsn) NOT IN (SELECT {key}, arrayJoin([max(lsn), {counts}]) FROM {name} GROUP BY {key})"
     )
     days = client.query(
         f"SELECT toDate32(updated_at) AS day, count() FROM {name} WHERE {old} GROUP BY day ORDER BY day"

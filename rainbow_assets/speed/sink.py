@@ -6,7 +6,8 @@ process in which this runs (`worker.py`).
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -76,6 +77,9 @@ class Sink:
         self._last_flush = -1  # not known yet
         self._live_until = NEVER
         self._since_merge = 0
+        self._embedded = settings.secret("clickhouse_url").startswith("chdb:")
+        self._open = ExitStack()
+        self._server: Client | None = None
 
     def position(self, wait: float) -> Position | None:
         """Where the last flush stands, the tables made if they are missing; None: there is nothing, or not all of it.
@@ -84,7 +88,7 @@ class Sink:
             TransientError: ClickHouse does not answer, or another process held it for `wait` seconds.
             RainbowError: it refuses.
         """
-        with clickhouse.connect(self._settings, wait) as client, clickhouse.errors(self._settings, "reading flushes"):
+        with self._client(wait) as client, clickhouse.errors(self._settings, "reading flushes"):
             names = (*map(changes_of, TABLES.values()), TOUCHED, FLUSHES)
             whole = all(client.command(f"EXISTS TABLE {quote(name)}") == 1 for name in names)
             tables.prepare(client)
@@ -102,7 +106,7 @@ class Sink:
             RainbowError: ClickHouse refuses, or the values are not as the project knows them.
         """
         changes = decode(batch.lines, batch.position.copy_lsn)
-        with clickhouse.connect(self._settings, wait) as client, clickhouse.errors(self._settings, "writing a flush"):
+        with self._client(wait) as client, clickhouse.errors(self._settings, "writing a flush"):
             if self._last_flush < 0:
                 tables.prepare(client)
                 self._last_flush, self._live_until = _newest(client)
@@ -113,6 +117,22 @@ class Sink:
                 self._after_flush(client)
             self._merge(client)
         return flushed
+
+    @contextmanager
+    def _client(self, wait: float) -> Iterator[Client]:
+        """An embedded database is open for a moment, so that others have it, too; a server's connection is kept."""
+        if self._embedded:
+            with clickhouse.connect(self._settings, wait) as client:
+                yield client
+            return
+        if self._server is None:
+            self._server = self._open.enter_context(clickhouse.connect(self._settings, wait))
+        try:
+            yield self._server
+        except BaseException:
+            self._server = None
+            self._open.close()
+            raise
 
     def _write(self, client: Client, changes: Changes, batch: Batch) -> None:
         """The changes and what they touch."""
@@ -160,7 +180,7 @@ class Sink:
     def _merge(self, client: Client) -> None:
         """Merge the small parts of many flushes now and then, where the engine is not open long enough to."""
         self._since_merge += 1
-        if self._since_merge < MERGE_EVERY or not self._settings.secret("clickhouse_url").startswith("chdb:"):
+        if self._since_merge < MERGE_EVERY or not self._embedded:
             return
         self._since_merge = 0
         for name in (*map(changes_of, TABLES.values()), TOUCHED, FLUSHES):
