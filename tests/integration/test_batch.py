@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from soak import only_soak
 
 from rainbow_assets.errors import DataError
 from rainbow_assets.pipeline.publish_lake import require_whole_build
@@ -74,6 +75,7 @@ def test_days_in_any_order_come_out_like_the_source(shop):
     assert served_sales() == source_sales(shop)
 
 
+@only_soak
 def test_a_run_says_which_older_days_it_repaired(shop):
     shop(
         "INSERT INTO customers (id, first_name, created_at, updated_at) "
@@ -100,6 +102,7 @@ def test_a_run_says_which_older_days_it_repaired(shop):
     )
 
 
+@only_soak
 def test_bad_rows_are_left_out_counted_and_can_be_mended(shop):
     shop(
         "ALTER TABLE orderdetails DROP CONSTRAINT orderdetails_pkey",
@@ -122,6 +125,7 @@ def test_bad_rows_are_left_out_counted_and_can_be_mended(shop):
     assert served_sales() == (int(quantity), str(amount))
 
 
+@only_soak
 def test_a_table_that_lost_a_column_stops_alone(shop):
     shop("ALTER TABLE promotions DROP COLUMN coupon_type")
     done = rainbow("run", "--from", str(FIRST), "--to", str(LAST), code=1)
@@ -136,6 +140,7 @@ def test_a_table_that_lost_a_column_stops_alone(shop):
     assert served_sales() == source_sales(shop)
 
 
+@only_soak
 def test_a_run_that_was_killed_in_a_build_is_told_and_made_good(shop, fresh_settings):
     with subprocess.Popen([RAINBOW, "run", str(FIRST)], stderr=subprocess.PIPE, text=True) as killed:
         assert any("transform" in line for line in killed.stderr)

@@ -6,7 +6,6 @@ one lake with a few of all of these faults, held against the contract; `make soa
 its own, held against an undisturbed lake.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 from isolation import new_lake
 from real_stack import RAINBOW, kill, rainbow
+from soak import only_soak
 
 from rainbow_assets.pipeline.publish_compare import compare
 from rainbow_assets.settings import Settings
@@ -33,7 +33,6 @@ pytestmark = pytest.mark.integration
 
 FIRST, MIDDLE, LAST = (date(2026, 3, day) for day in (1, 2, 3))
 RANGE = ("--from", str(FIRST), "--to", str(LAST))
-only_soak = pytest.mark.skipif(os.environ.get("HYPOTHESIS_PROFILE") != "soak", reason="takes minutes: `make soak`")
 
 # A run is killed again and again, each time further on: in the middle of landing, between landing and raw, between the
 # two catalogs, within dbt (which lives on; which dies too), and before and after serving switches.

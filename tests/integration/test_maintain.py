@@ -12,6 +12,7 @@ import dagster as dg
 import duckdb
 import pytest
 from real_stack import RAINBOW, rainbow
+from soak import only_soak
 
 from rainbow_assets.definitions import defs
 from rainbow_assets.errors import DataError
@@ -190,6 +191,7 @@ def everything(lakehouse: Lakehouse) -> dict[str, list[tuple[Any, ...]]]:
     return {name: lakehouse.rows(f"FROM lake.{name} ORDER BY ALL") for name in TABLE_NAMES}
 
 
+@only_soak
 def test_a_run_beside_it_comes_out_like_a_full_rebuild(
     fresh_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
