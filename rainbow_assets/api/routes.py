@@ -42,7 +42,6 @@ async def about() -> dict[str, str]:
         "version": package_version(),
         "orders": "/api/v1/orders",
         "openapi": "/openapi.json",
-        "docs": "/docs",
     }
 
 

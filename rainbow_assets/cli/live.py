@@ -26,7 +26,7 @@ def api(
     require_free(port, "--port")
     if fetch(url, SETTING, "SELECT to_regclass('orders') IS NULL") == [(True,)]:
         raise DataError("The shop has no orders table.", "`rainbow seed` makes and fills the shop.")
-    typer.echo(f"Orders API on http://{host}:{port}, described by /docs and /openapi.json. Ctrl-C ends it.")
+    typer.echo(f"Orders API on http://{host}:{port}, described by /openapi.json. Ctrl-C ends it.")
     uvicorn.run(
         create_app(url, connections),
         host=host,
@@ -34,6 +34,7 @@ def api(
         log_level="warning",
         access_log=False,
         server_header=False,
+        limit_concurrency=512,
         timeout_graceful_shutdown=10,
     )
 

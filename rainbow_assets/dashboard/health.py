@@ -56,10 +56,9 @@ def _state(found: Answer) -> None:
     now, mark = datetime.now(UTC), record(found.tables["watermark"])
     batch, published, live = mark["batch_until"], moment_of(mark["published_at"]), moment_of(mark["live_until"])
     until = batch if isinstance(batch, date) else None
-    fresh = until is not None and until >= now.date() - timedelta(days=1)
-    state = (
-        f"{told(fresh, 'up to yesterday' if fresh else 'yesterday is missing')} · published {age(published, now)} ago"
-    )
+    fresh = until is not None and until >= Settings.load().last_partition
+    said = "up to the last day" if fresh else "the last day is missing"
+    state = f"{told(fresh, said)} · published {age(published, now)} ago"
     shown = [
         Card("Batch layer has all until", day(until), provenance=state),
         Card("Live until", moment(live, now), provenance=_stream(mark["lag_bytes"], live, now)),

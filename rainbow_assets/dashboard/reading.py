@@ -102,4 +102,4 @@ def _read(client: Client, asked: Mapping[str, Query]) -> Answer:
 
 
 def _frame(client: Client, query: Query) -> pd.DataFrame:
-    return client.query_arrow(query.text, parameters=query.parameters).to_pandas()
+    return client.query_arrow(query.text, parameters=query.parameters).to_pandas(integer_object_nulls=True)

@@ -16,7 +16,7 @@ from rainbow_assets.settings import PREFIX, Settings
 from rainbow_assets.stack.ports import LOOPBACK, require_free
 
 FOLDER = "dashboard"  # below RAINBOW_HOME: the server's home, so that no file of settings is in its reach
-NEEDED = ("clickhouse_url", "catalog_url", "environment")
+NEEDED = ("clickhouse_url", "catalog_url", "environment", "start_date", "end_date")
 PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
 OPTIONS = {
     "server.address": LOOPBACK,

@@ -7,8 +7,9 @@ what is only doubtful (`quality.py`).
 
 import duckdb
 
+from rainbow_assets.errors import DataError
 from rainbow_assets.pipeline.quality import SAMPLE, Finding
-from rainbow_assets.systems.ducklake import LAKE, quote
+from rainbow_assets.systems.ducklake import LAKE, columns, quote
 
 # The key of each table, by its name; and whose versions it has, if it has versions.
 KEYS = {
@@ -43,6 +44,7 @@ REFERENCES = {
     **{f"{name}_key": f"dim_{name}s" for name in ("product", "seller", "promotion", "customer", "payment")},
 }
 TOTAL = "marts.total_sales"
+AUDITED = f"{LAKE}.ops.audited_builds"
 
 
 def keys_are_valid(connection: duckdb.DuckDBPyConnection, table: str) -> Finding:
@@ -93,9 +95,41 @@ def total_is_the_sum_of_days(connection: duckdb.DuckDBPyConnection) -> Finding:
     )
 
 
+def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, Finding]:
+    """All of it, by what was looked at."""
+    return {
+        **{f"{table}: keys_are_valid": keys_are_valid(connection, table) for table in KEYS},
+        **{f"{table}: intervals_are_apart": intervals_are_apart(connection, table) for table in VERSIONS},
+        f"{FACTS}: keys_exist": keys_exist(connection),
+        f"{TOTAL}: total_is_the_sum_of_days": total_is_the_sum_of_days(connection),
+    }
+
+
+def pass_on(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note that the last build was looked at, all of it, and is good."""
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {AUDITED} (build_id VARCHAR)")
+    connection.execute(f"DELETE FROM {AUDITED}")
+    connection.execute(f"INSERT INTO {AUDITED} SELECT build_id FROM {LAKE}.ops.last_build")
+
+
 def hold_back(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """Keep what was built from being published, by any run, until a whole build has come after it."""
+    """Keep what was built from being published, by any run, until a whole build has made everything anew."""
     connection.execute(f"INSERT INTO {LAKE}.ops.unfinished_builds VALUES (?, now()::TIMESTAMP)", [run_id])
+    connection.execute(f"UPDATE {LAKE}.ops.last_build SET rules = 'refused'")  # build_window.sql builds anew then
+
+
+def require(connection: duckdb.DuckDBPyConnection) -> None:
+    """See that the last build is good: by the note, or by looking, where another run's build has not been audited.
+
+    Raises:
+        DataError: it is not.
+    """
+    builds = f"SELECT build_id FROM {LAKE}.ops.last_build"
+    known = columns(connection, "ops", "audited_builds")
+    if known and not connection.execute(f"{builds} EXCEPT FROM {AUDITED}").fetchall():
+        return
+    if wrong := [name for name, finding in everything(connection).items() if not finding.passed]:
+        raise DataError(f"The build is faulty: {', '.join(wrong)}; nothing was published.", "Run the job again.")
 
 
 def path(table: str) -> str:

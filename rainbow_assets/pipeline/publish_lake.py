@@ -34,8 +34,8 @@ def require_whole_build(lake: duckdb.DuckDBPyConnection) -> None:
     """
     if columns(lake, "ops", "unfinished_builds") and lake.execute("FROM lake.ops.unfinished_builds").fetchall():
         raise DataError(
-            "The warehouse is in the middle of a build: nothing was published.",
-            "Materialise all of `transform`, or run the job again.",
+            "The warehouse is in the middle of a build, or the audit refused it: nothing was published.",
+            "Run the job again.",
         )
 
 

@@ -19,7 +19,7 @@ from rainbow_assets.tables import TABLES
 
 LARGEST_BATCH = 16384  # records
 HEARTBEAT = 5  # seconds
-Handle = Callable[[bytes, dict[str, Any], int], None]
+Handle = Callable[[bytes, dict[str, Any], int], bool]
 # The clock of the source comes through the log: what was committed before it has been delivered.
 BEAT = f"SELECT pg_logical_emit_message(false, '{NAME}', extract(epoch FROM clock_timestamp())::text)"
 SSL = {"sslmode": "sslmode", "sslrootcert": "sslrootcert", "sslcert": "sslcert", "sslkey": "sslkey"}
@@ -167,9 +167,10 @@ class Engine:
                 joining = jpype.JClass("java.util.stream.Collectors").joining("\n")
                 text = records.stream().map(self._value).collect(joining).getBytes("UTF-8")
                 last = records.get(count - 1)
-                self._handle(bytes(text), _plain(last.sourceRecord().sourceOffset()), count)
-                committer.markProcessed(last)
-                committer.markBatchFinished()
+                # PostgreSQL is told of what was flushed only: where it stands is never ahead of ClickHouse.
+                if self._handle(bytes(text), _plain(last.sourceRecord().sourceOffset()), count):
+                    committer.markProcessed(last)
+                    committer.markBatchFinished()
             except BaseException as error:
                 self._error = self._error or error
                 raise

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from clickhouse_connect.driver.client import Client
 
-from rainbow_assets.speed.refresh import RULES
-from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, changes_of
+from rainbow_assets.speed.refresh import MARGIN, RULES
+from rainbow_assets.speed.tables import FLUSHES, NO_DAY, SHOWN, TOUCHED, changes_of
 from rainbow_assets.systems.clickhouse import literal, quote
 from rainbow_assets.tables import SourceTable
 
-# Longer than any margin of `refresh.py` and `speed_names.sql`.
+# Longer than that of `speed_wanted.sql`.
 OVERLAP = "INTERVAL 2 DAY"
 GOOD = {"orderdetails": "good_detail", "products": "good_product", "promotions": "good_promotion"}
 
@@ -22,11 +22,16 @@ def covered(client: Client) -> None:
     if not client.query("EXISTS VIEW batch_coverage").result_rows[0][0]:
         return
     row = "(table_name, id, change_date, committed_at, flush)"
+    # As `speed_changed.sql` and `speed_wanted.sql` ask; coverage never gets less.
     client.command(
         f"DELETE FROM {TOUCHED} WHERE {row} IN ("
-        f"SELECT (t.table_name, t.id, t.change_date, t.committed_at, t.flush) FROM {TOUCHED} AS t "
-        "INNER JOIN batch_coverage AS c ON t.change_date = c.day "
-        f"WHERE t.change_date != '{NO_DAY}' AND c.verified_at > t.committed_at + {OVERLAP})"
+        "WITH (SELECT max(day) FROM batch_coverage WHERE is_first) AS first_day, "
+        "(SELECT max(verified_at) FROM batch_coverage) AS newest "
+        "SELECT (t.table_name, t.id, t.change_date, t.committed_at, t.flush) "
+        f"FROM (SELECT *, greatest(change_date, first_day) AS day FROM {TOUCHED} WHERE change_date != '{NO_DAY}') AS t "
+        "INNER JOIN batch_coverage AS c ON t.day = c.day "
+        f"WHERE c.verified_at > t.committed_at + INTERVAL {MARGIN} SECOND "
+        f"AND (t.table_name = 'orders' OR newest > t.committed_at + {OVERLAP}))"
     )
 
 
@@ -52,7 +57,7 @@ def superseded(client: Client, table: SourceTable, before: datetime, is_dry: boo
 
 def old_flushes(client: Client, before: datetime, is_dry: bool) -> list[str]:
     """Delete the records of flushes before that time, except for the newest; the days, with their flushes."""
-    old = f"flushed_at < {_moment(before)} AND flush < (SELECT max(flush) FROM {FLUSHES})"
+    old = f"flushed_at < {_moment(before)} AND flush < ({SHOWN})"
     days = client.query(
         f"SELECT toDate32(flushed_at) AS day, count() FROM {FLUSHES} WHERE {old} GROUP BY day ORDER BY day"
     )

@@ -18,7 +18,8 @@ from rainbow_assets.systems.clickhouse import literal, quote
 # A commit may become visible to other sessions this many seconds after its own time.
 MARGIN = 60
 # A reader finds its refresh first and its rows a moment later.
-KEPT = "INTERVAL 1 MINUTE"
+KEPT = "INTERVAL 60 SECOND"
+ABANDONED = "INTERVAL 86400 SECOND"
 OF_A_REFRESH = ("speed_refreshes", "speed_changed", "speed_details", "speed_sales", "speed_wanted", "speed_names")
 
 
@@ -62,7 +63,8 @@ def refresh(client: Client, publication: int | None = None, manifest: str = "pub
         publication = _current(client)
         if not publication:
             return 0
-    number = _number(client, "SELECT generateSnowflakeID()")
+    # Greater than any before, also where the clock was set back.
+    number = _number(client, "SELECT greatest(generateSnowflakeID(), (SELECT max(refresh) + 1 FROM speed_refreshes))")
     flush = _number(client, tables.SHOWN)
     words = RULES | _relations(client, publication, manifest)
     words |= {"refresh": str(number), "publication": str(publication), "flush": str(flush)}
@@ -84,14 +86,15 @@ def catch_up(client: Client) -> None:
     Raises:
         ClickHouseError: as the client raises it.
     """
-    made = f"SELECT max(flush) = ({tables.SHOWN}) FROM speed_refreshes WHERE publication = {_current(client)}"
-    if not _number(client, made):
+    publication = _current(client)
+    made = f"SELECT argMax(flush, refresh) = ({tables.SHOWN}) FROM speed_refreshes WHERE publication = {publication}"
+    if publication and not _number(client, made):
         refresh(client)
 
 
 def _current(client: Client) -> int:
-    """The publication that readers see; 0 before the first."""
-    if not _number(client, "EXISTS TABLE publications"):
+    """The publication that readers see; 0 before the first, and for one from before there was a speed layer."""
+    if not _number(client, "EXISTS TABLE publications") or not _number(client, "EXISTS VIEW batch_coverage"):
         return 0
     return _number(client, "SELECT max(publication) FROM publications")
 
@@ -116,15 +119,19 @@ def _relations(client: Client, publication: int, manifest: str) -> dict[str, str
 
 def _remove_old(client: Client, publication: int) -> None:
     """Drop the refreshes that no reader can have found, and those that never came to count."""
+    shown = f"(publication >= {publication} OR publication IN (SELECT publication FROM publications))"
+    # Those that are read now, and those that were a moment ago.
     known = (
-        "SELECT max(refresh) FROM speed_refreshes "
-        f"WHERE publication >= {publication} OR publication IN (SELECT publication FROM publications) "
+        f"SELECT max(refresh) FROM speed_refreshes WHERE {shown} GROUP BY publication UNION ALL "
+        f"SELECT max(refresh) FROM speed_refreshes WHERE {shown} AND refreshed_at < now64(6) - {KEPT} "
         "GROUP BY publication"
     )
+    # One that does not count may still be under way.
+    counts = "toUInt64(partition) IN (SELECT refresh FROM speed_refreshes)"
     old = (
         "SELECT table, partition FROM system.parts WHERE active AND database = currentDatabase() "
         f"AND table IN ({', '.join(map(literal, OF_A_REFRESH))}) AND toUInt64(partition) NOT IN ({known}) "
-        f"AND toUInt64(partition) < dateTime64ToSnowflakeID(now64(3) - {KEPT}) GROUP BY ALL"
+        f"AND toUInt64(partition) < dateTime64ToSnowflakeID(now64(3) - if({counts}, {KEPT}, {ABANDONED})) GROUP BY ALL"
     )
     gone = (
         "SELECT table, partition FROM system.parts WHERE active AND database = currentDatabase() "

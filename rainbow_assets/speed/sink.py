@@ -25,6 +25,7 @@ from rainbow_assets.systems.clickhouse import literal, quote
 from rainbow_assets.tables import TABLES, SourceTable
 
 AfterFlush = Callable[[Client], object]
+AT_ONCE = {"async_insert": 0}  # durable when it returns
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 MERGE_EVERY = 50  # flushes: an embedded engine that is open for moments merges nothing by itself
 
@@ -77,6 +78,7 @@ class Sink:
         self._last_flush = -1  # not known yet
         self._live_until = NEVER
         self._since_merge = 0
+        self._is_due = True  # a predecessor may have died before its refresh
         self._embedded = settings.secret("clickhouse_url").startswith("chdb:")
         self._open = ExitStack()
         self._server: Client | None = None
@@ -98,6 +100,16 @@ class Sink:
             ((changes,),) = client.query(f"SELECT sum(changes) FROM {FLUSHES}").result_rows
         return _position(newest[0][0]) if newest and whole and not (empty and changes) else None
 
+    def forget(self, wait: float) -> None:
+        """Empty what was read from another server: its places in the log mean nothing in this one's.
+
+        Raises:
+            TransientError, RainbowError: as `position`.
+        """
+        with self._client(wait) as client, clickhouse.errors(self._settings, "emptying the speed layer"):
+            for name in (*map(changes_of, TABLES.values()), TOUCHED):
+                client.command(f"TRUNCATE TABLE {quote(name)}")
+
     def flush(self, batch: Batch, wait: float) -> Flushed:
         """Write a batch; when this returns, it is durable and visible.
 
@@ -113,8 +125,11 @@ class Sink:
             self._last_flush += 1  # also where this one fails: a number is never used twice
             self._write(client, changes, batch)
             flushed = self._record(client, changes, batch)
-            if self._after_flush and batch.position.copied and (changes.count or batch.ends_copy):
+            due = changes.count or batch.ends_copy or self._is_due
+            if self._after_flush and batch.position.copied and due:
+                self._is_due = True
                 self._after_flush(client)
+                self._is_due = False
             self._merge(client)
         return flushed
 
@@ -174,6 +189,7 @@ class Sink:
                 ]
             ],
             ["flush", "lsn", "changes", "live_until", "lag_seconds", "lag_bytes", "position"],
+            settings=AT_ONCE,
         )
         return flushed
 
@@ -226,7 +242,7 @@ def _held_before(client: Client, table: SourceTable, rows: pa.Table) -> pa.Table
 
 def _insert(client: Client, table: str, rows: pa.Table, flush: int) -> None:
     number = pa.repeat(pa.scalar(flush, pa.uint64()), rows.num_rows)
-    client.insert_arrow(table, rows.append_column("flush", number))
+    client.insert_arrow(table, rows.append_column("flush", number), settings=AT_ONCE)
 
 
 def _delete_all(client: Client, table: SourceTable, lsn: int, moment: datetime, flush: int) -> None:

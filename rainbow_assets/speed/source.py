@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -19,6 +20,8 @@ from rainbow_assets.tables import TABLES
 NAME = "rainbow"  # of the publication, the slot, and the heartbeats
 SETTING = "RAINBOW_STREAM_URL"
 OWNER_SETTING = "RAINBOW_SOURCE_URL"
+# A partitioned table is published as the one table that it is.
+PUBLISH: LiteralString = "CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true)"
 TABLE_NAMES = ", ".join(f"public.{name}" for name in TABLES)
 # What a kind of column may be in the source, by PostgreSQL's names; text takes all.
 NUMBERS = {"smallint", "integer", "bigint"}
@@ -164,8 +167,7 @@ def told(user: str = "") -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise SettingsError(
             f"The user in {OWNER_SETTING if user else SETTING} may not do this: {_line(error)}.",
-            f"As the shop's owner: GRANT SELECT ON {TABLE_NAMES} TO {user}; "
-            f"CREATE PUBLICATION {NAME} FOR TABLE {TABLE_NAMES};"
+            f"As the shop's owner: GRANT SELECT ON {TABLE_NAMES} TO {user}; {PUBLISH.format(NAME, TABLE_NAMES)};"
             if user
             else "See docs/speed-layer.md.",
         ) from None
@@ -220,6 +222,27 @@ def _check_columns(connection: psycopg.Connection) -> None:
                     f"The source's {table.name}.{column} is {actual}; the stream reads {', '.join(sorted(readable))}.",
                     "Change the column's type.",
                 )
+    _check_keys(connection)
+
+
+def _check_keys(connection: psycopg.Connection) -> None:
+    """A change tells its row by the table's replica identity; without one, the shop's own changes would be refused."""
+    rows = connection.execute(
+        "SELECT c.relname, c.relreplident, ARRAY("
+        "SELECT a.attname::text FROM pg_index AS i "
+        "JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey) "
+        "WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary "
+        "WHEN 'i' THEN i.indisreplident ELSE false END) "
+        "FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY(%s)",
+        [list(TABLES)],
+    ).fetchall()
+    for name, identity, columns in rows:
+        key = ", ".join(TABLES[name].key)
+        if name in TABLES and identity != "f" and set(columns) != set(TABLES[name].key):
+            raise DataError(
+                f"The source's {name} has no primary key ({key}): once it is published, its changes would fail.",
+                f"ALTER TABLE {name} ADD PRIMARY KEY ({key});",
+            )
 
 
 def _publication_is_exact(connection: psycopg.Connection) -> bool:
@@ -262,4 +285,4 @@ def _make(settings: Settings, user: str, *, publication: bool) -> None:
         owner.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(tables, sql.Identifier(user)))
         if publication:
             owner.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(name))
-            owner.execute(sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(name, tables))
+            owner.execute(sql.SQL(PUBLISH).format(name, tables))

@@ -53,7 +53,7 @@ class Stream:
         self._state = ""
         self._began = 0.0
         self._told: set[str] = set()
-        self._progressed = False
+        self._progressed = self._has_streamed = False
 
     def stop(self, *_signal: object) -> None:
         """End it after the flush that is under way."""
@@ -89,9 +89,9 @@ class Stream:
             url = self._settings.secret("stream_url")
             file = self._settings.home / "stream" / "offsets.dat"
 
-            def handle(lines: bytes, offset: dict[str, Any], count: int) -> None:
+            def handle(lines: bytes, offset: dict[str, Any], count: int) -> bool:
                 with source.told():
-                    self._handle(worker, connection, lines, offset, count)
+                    return self._handle(worker, connection, lines, offset, count)
 
             resume = self._position.resume if self._position.copied else None
             running = engine.Engine(engine.properties(url, file), resume, handle)
@@ -117,6 +117,8 @@ class Stream:
         anew = _why_anew(position, slot, log, made=made)
         if anew and slot:
             source.drop_slot(connection)
+        if position and (position.system != log.system or position.resume > log.end):
+            self._retry(lambda: worker.forget(WAIT))
         if anew or position is None:
             self._position = Position(log.system)
             self._tell("copying", f"First copy of the source's tables: {anew}.")
@@ -132,7 +134,8 @@ class Stream:
         while slot and slot.active:
             self._tell("slot", f"Another stream reads this shop's log (PostgreSQL process {slot.active_pid}). Waiting.")
             if time.monotonic() > deadline or self._stop.wait(0.2):
-                raise RainbowError(
+                kind = TransientError if self._has_streamed else RainbowError  # it may be this one's, before the cut
+                raise kind(
                     f"Another stream reads this shop's log (PostgreSQL process {slot.active_pid}).",
                     "One `rainbow stream` a shop: stop that one first.",
                 )
@@ -141,12 +144,12 @@ class Stream:
 
     def _handle(
         self, worker: Worker, connection: psycopg.Connection, lines: bytes, offset: dict[str, Any], count: int
-    ) -> None:
-        """Flush one batch; returning acknowledges it."""
+    ) -> bool:
+        """Flush one batch; whether it may be acknowledged."""
         held = self._position
         began = time.monotonic()
         if b'"op":"' not in lines:  # Debezium's own heartbeats, which say nothing of the log
-            return
+            return False
         copy_lsn = held.copy_lsn
         if not held.copied and not copy_lsn:
             slot = source.slot(connection)
@@ -157,12 +160,13 @@ class Stream:
         behind, ends_copy = max(0, log.end - position.lsn), position.copied and not held.copied
         batch = Batch(lines, position, log.now.astimezone(UTC), behind, ends_copy)
         flushed = self._retry(lambda: worker.flush(batch, WAIT))
-        self._position, self._progressed = position, True
+        self._position, self._progressed, self._has_streamed = position, True, True
         self._news(flushed, batch)
         if self._target is not None and position.copied and position.lsn >= self._target:
             self._stop.set()
         elif count < FULL:
             self._stop.wait(max(0.0, began + PACE - time.monotonic()))
+        return True
 
     def _news(self, flushed: Flushed, batch: Batch) -> None:
         for table, columns in flushed.unknown.items():

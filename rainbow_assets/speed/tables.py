@@ -3,7 +3,8 @@
 Here: their names and columns. Not here: who fills them (`sink.py`, `refresh.py`) and the views over them (`views.py`).
 
 Everything that a flush writes carries its number; a flush counts once it stands in `speed_flushes`, which is written
-last. So a reader never sees half of one, and what a process that died left behind is never seen at all.
+last. So a reader never sees half of one. What a process that died left behind comes again with the next flush, as the
+same rows.
 """
 
 from clickhouse_connect.driver.client import Client

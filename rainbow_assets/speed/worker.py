@@ -8,6 +8,7 @@ import fcntl
 import multiprocessing
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import cast
 
@@ -97,6 +98,10 @@ class Worker:
         """As the sink's."""
         return cast("Flushed", self._call("flush", batch, wait))
 
+    def forget(self, wait: float) -> None:
+        """As the sink's."""
+        self._call("forget", wait)
+
     def close(self) -> None:
         """End the processes."""
         self._now.close()
@@ -127,7 +132,8 @@ def _serve(pipe: Connection, settings: Settings, after_flush: AfterFlush | None)
     folder = settings.home / "stream"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / ".sink").open("w") as lock:
-        pipe.send("ready")
+        with suppress(BrokenPipeError):  # the next recv ends it
+            pipe.send("ready")
         held = False
         while True:
             try:
@@ -145,4 +151,5 @@ def _serve(pipe: Connection, settings: Settings, after_flush: AfterFlush | None)
             except BrokenPipeError:
                 return
             except Exception as error:
-                pipe.send(RainbowError(f"The sink failed: {type(error).__name__}: {error}"[:500]))
+                said = " ".join(f"{type(error).__name__}: {error}".split())
+                pipe.send(RainbowError(f"The sink failed: {said[:400]}."))

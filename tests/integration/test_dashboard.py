@@ -271,7 +271,20 @@ def test_the_health_page_tells_runs_checks_and_sizes(shop: Settings) -> None:
     assert f'<td>fact_sales</td><td>batch layer</td><td class="rb-number">{count(facts)}</td>' in table(
         page, "storage of ClickHouse"
     )
-    assert "yesterday is missing" in "".join(html(page))
+    assert "up to the last day" in "".join(html(page))
+
+
+def test_a_run_that_landed_nothing_is_shown_beside_the_others(shop: Settings) -> None:
+    with clickhouse.connect(shop) as client:
+        client.command(
+            "INSERT INTO ops_runs (run_id, job, status, started_at, ended_at) "
+            "VALUES ('maintenance', 'maintenance_job', 'SUCCESS', now64(6), now64(6))"
+        )
+    try:
+        assert "maintenance_job" in table(health(), "last runs")
+    finally:
+        with clickhouse.connect(shop) as client:
+            client.command("DELETE FROM ops_runs WHERE run_id = 'maintenance'")
 
 
 def test_a_failing_check_is_listed_and_stands_beside_the_numbers(shop: Settings) -> None:

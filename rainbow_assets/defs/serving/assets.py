@@ -6,6 +6,7 @@ import dagster as dg
 
 from rainbow_assets.defs.conventions import FRESH, OWNERS, check_spec, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
+from rainbow_assets.pipeline import audit
 from rainbow_assets.pipeline.publish import publish
 from rainbow_assets.pipeline.publish_compare import compare
 from rainbow_assets.pipeline.publish_lake import require_whole_build
@@ -67,6 +68,7 @@ def serving(
         clickhouse.connect(settings) as client,
     ):
         require_whole_build(lake.connection)
+        audit.require(lake.connection)
         done = publish(settings, context.run.run_id, client, lake.connection)
         different = {
             difference.name: difference for difference in compare(settings, client, lake.connection, everything=False)

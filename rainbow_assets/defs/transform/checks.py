@@ -13,7 +13,7 @@ from rainbow_assets.defs.conventions import check_spec, told_failures, what_to_d
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.pipeline import audit, quality
 from rainbow_assets.pipeline.quality import STAGED, Finding, Window
-from rainbow_assets.systems import ducklake
+from rainbow_assets.systems import ducklake, postgres
 
 KEYS = "keys_are_valid"
 APART = "intervals_are_apart"
@@ -62,14 +62,20 @@ def audit_checks(context: dg.AssetCheckExecutionContext, lake: Lake) -> Iterator
         EXIST: lambda _: audit.keys_exist(connection),
         SUM: lambda _: audit.total_is_the_sum_of_days(connection),
     }
-    with told_failures(context):
+    with (
+        told_failures(context),
+        # No build runs meanwhile.
+        postgres.lock(lake.settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", "warehouse"),
+    ):
         with ducklake.transaction(connection):
             found = {
                 key: looks[key.name](".".join(key.asset_key.path)) for key in sorted(context.selected_asset_check_keys)
             }
-        if not all(finding.passed for finding in found.values()):
-            with ducklake.transaction(connection, "hold back the build", run_id):
+        with ducklake.transaction(connection, "judge the build", run_id):
+            if not all(finding.passed for finding in found.values()):
                 audit.hold_back(connection, run_id)
+            elif len(found) == len(list(_audits())):
+                audit.pass_on(connection)
     for key, finding in found.items():
         yield dg.AssetCheckResult(
             asset_key=key.asset_key,

@@ -3,6 +3,7 @@ INSERT INTO speed_wanted
 WITH
     coverage AS (SELECT day, is_first, verified_at FROM {batch_coverage}),
     (SELECT max(day) FROM coverage WHERE is_first) AS first_day,
+    (SELECT max(verified_at) FROM coverage) AS newest,
     -- A day of overlap: these rows only say again what the batch layer may know by now.
     renamed AS (
         SELECT DISTINCT touched.table_name AS kind, touched.id AS id
@@ -12,7 +13,9 @@ WITH
             WHERE table_name != 'orders' AND flush <= {flush}
         ) AS touched
         LEFT JOIN coverage ON touched.day = coverage.day
-        WHERE NOT ifNull(coverage.verified_at > touched.committed_at + INTERVAL 1 DAY, false)
+        WHERE NOT ifNull(
+            coverage.verified_at > touched.committed_at AND newest > touched.committed_at + INTERVAL 1 DAY, false
+        )
     )
 SELECT DISTINCT {refresh} AS refresh, kind, id
 FROM (
