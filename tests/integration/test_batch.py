@@ -58,6 +58,7 @@ def source_sales(sql) -> tuple[int, str]:
     return int(quantity), str(amount)
 
 
+@only_soak
 def test_days_in_any_order_come_out_like_the_source(shop):
     done = rainbow("run", str(LAST))
     assert "checks passed" in done.stdout

@@ -24,7 +24,9 @@ STUBBORN = (
 def sleeper(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """A `sleep` whose time is its mark: no other process has the same."""
     sleep = shutil.which("sleep") or "sleep"
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Dagster ignores it where SIGINT is ignored
     process = processes.start_detached([sleep, f"600.{os.getpid()}"], tmp_path / "log", tmp_path, {"ONLY": "this"})
+    signal.signal(signal.SIGTERM, before)
     yield process
     process.kill()
     process.wait()
