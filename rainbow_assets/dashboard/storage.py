@@ -53,7 +53,6 @@ def lake(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
         growth = postgres.fetch(url, "RAINBOW_CATALOG_URL", GROWTH)
     except psycopg.errors.UndefinedTable:
         raise DataError("There is no lake in RAINBOW_CATALOG_URL yet.", "The first `rainbow run` makes it.") from None
-    return (
-        pd.DataFrame(sizes, columns=["layer", "files", "rows", "bytes"]),
-        pd.DataFrame(growth, columns=["layer", "at", "bytes", "files"]),
-    )
+    grown = pd.DataFrame(growth, columns=["layer", "at", "bytes", "files"])
+    grown["at"] = pd.to_datetime(grown["at"], utc=True)  # a browser takes a time without a zone for its own
+    return pd.DataFrame(sizes, columns=["layer", "files", "rows", "bytes"]), grown
