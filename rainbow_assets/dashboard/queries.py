@@ -8,20 +8,13 @@ Values reach ClickHouse as parameters only.
 from dataclasses import dataclass, field
 from datetime import date
 
+from rainbow_assets.pipeline.publish_tables import MARTS
+
 TOP = 10  # sellers
 CUSTOMERS = 15
 WATERMARK = "SELECT * FROM v_watermark"
-NAMES = (
-    "total_sales",
-    "sales_by_day",
-    "sales_by_day_of_week",
-    "top_sellers",
-    "top_products_by_category",
-    "payment_methods",
-    "customer_ranking",
-)
 # What must be there before anything can be shown.
-NEEDED = frozenset({"v_watermark", "v_sales", *(f"v_{name}{part}" for name in NAMES for part in ("", "_speed"))})
+NEEDED = frozenset({"v_watermark", "v_sales", *(f"v_{name}{part}" for name in MARTS for part in ("", "_speed"))})
 
 
 @dataclass(frozen=True)

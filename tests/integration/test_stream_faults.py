@@ -68,9 +68,9 @@ def test_nothing_is_lost_or_doubled_by_faults(fresh_settings: Settings, stack: S
     catch_up()
     assert differences(fresh_settings) == []
     with clickhouse.connect(fresh_settings, 30) as client:
-        client.command("OPTIMIZE TABLE speed_orders FINAL")
-        (rows,) = client.query("SELECT count(), uniqExact(id, lsn), countIf(flush = 0) FROM speed_orders").result_rows
-    assert rows[0] == rows[1]
+        # What a flush left that died is by now of a flush that counts.
+        left = f"SELECT count() FROM speed_orders WHERE flush = 0 OR flush > (SELECT max(flush) FROM {FLUSHES})"
+        assert client.command(left) == 0
 
 
 def test_a_flush_that_died_is_not_seen_and_comes_again(
