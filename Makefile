@@ -11,6 +11,9 @@ EXTRAS := .venv/.extras
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := False
 
+# Every command imports some thousand modules: compiled once, also where Python itself may not write bytecode.
+export UV_COMPILE_BYTECODE := 1
+
 help:  ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
