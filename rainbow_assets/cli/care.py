@@ -33,7 +33,7 @@ def fsck(
     for finding in result.left:
         remedy = f"Repair {finding.remedy}" if finding.is_mendable else finding.remedy.capitalize()
         typer.echo(f"{typer.style('✗', fg='red')} {finding.kind}: {finding.where}: {finding.what}. {remedy}")
-    unverified = f", {result.unverified:,} without a checksum of this DuckDB" if result.unverified else ""
+    unverified = f", {result.unverified:,} without a checksum to compare with" if result.unverified else ""
     outcome = (
         f"{len(result.mended):,} mended, {len(result.left):,} left" if repair else f"{len(result.left):,} findings"
     )

@@ -160,7 +160,7 @@ def _days(found: Answer) -> None:
 
 def _weekdays(found: Answer) -> None:
     rows = found.tables["sales_by_day_of_week"]
-    best = rows.loc[rows["sales_amount"].astype(float).idxmax()]
+    best = rows.sort_values("sales_amount", ascending=False, kind="stable").iloc[0]
     _heading(f"{best['day_name']} sells most", found, "sales_by_day_of_week")
     about = f"Bar chart of sales by day of the week. {best['day_name']} has most: {money(best['sales_amount'])}."
     columns = [Column("day_name", "Day of the week", number=False), ORDERS, PIECES, AMOUNT, PROFIT, LIVE]

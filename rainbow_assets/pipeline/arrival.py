@@ -55,7 +55,7 @@ def delay(
     rows = _read(list(files))
     age = "(extracted_at - updated_at)"
     found = connection.execute(
-        f"SELECT count(*), coalesce(median(epoch_us{age}), 0)::BIGINT, coalesce(max(epoch_us{age}), 0) FROM {rows} "
+        f"SELECT count(*), coalesce(quantile_disc(epoch_us{age}, 0.5), 0), coalesce(max(epoch_us{age}), 0) FROM {rows} "
         "WHERE isfinite(updated_at)"
     ).fetchone()
     assert found is not None  # noqa: S101 - an aggregate has a row

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 import duckdb
 
 from rainbow_assets.errors import DataError, TransientError
+from rainbow_assets.pipeline import checksum
 from rainbow_assets.pipeline.landing import Days, LandingFile, new_key
 from rainbow_assets.systems import postgres
 from rainbow_assets.systems.ducklake import literal, one_line, postgres_secret, quote
@@ -49,14 +50,6 @@ class Extracted:
     def rows_written(self) -> int:
         """Rows in the new files."""
         return sum(self.files.values())
-
-
-def row_hash(relation: str) -> str:
-    """SQL: an order-free 64-bit checksum of a relation's rows: the sum of DuckDB's row hashes modulo 2^64.
-
-    A sum, not an exclusive or: two equal rows do not cancel out.
-    """
-    return f"(sum(hash({relation})::UHUGEINT) % 18446744073709551616)::UBIGINT"
 
 
 def extract(
@@ -189,12 +182,13 @@ def _write(
 ) -> dict[LandingFile, int]:
     """One new file a day of `extract`; returns their rows."""
     summary = connection.execute(
-        f"SELECT change_date, count(*), {row_hash('e')} FROM memory.main.extract AS e GROUP BY ALL ORDER BY ALL"
+        f"SELECT change_date, count(*), {checksum.row_hash('e')} FROM memory.main.extract AS e "
+        "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
 
-    def write(day: date, rows: int, checksum: int) -> tuple[LandingFile, int]:
+    def write(day: date, rows: int, found: int) -> tuple[LandingFile, int]:
         file = LandingFile(table.name, day, bucket, new_key(table.name, day, uuid.uuid4().hex))
-        facts = {"rows": rows, "checksum": f"{duckdb.__version__}:{checksum}", "run_id": run_id}
+        facts = {"rows": rows, "checksum": checksum.text(found), "run_id": run_id}
         metadata = ", ".join(f"{literal(f'rainbow.{key}')}: {literal(value)}" for key, value in facts.items())
         connection.cursor().execute(f"""
             COPY (FROM memory.main.extract WHERE change_date = {literal(day)}) TO {literal(file.uri)}

@@ -23,7 +23,7 @@ from rainbow_assets.tables import TABLES, SourceTable
 
 @dataclass
 class Result:
-    """What was looked at and found. `unverified`: files without a checksum that this version of DuckDB can repeat."""
+    """What was looked at and found. `unverified`: files without a checksum that can be repeated."""
 
     files: int = 0
     unverified: int = 0

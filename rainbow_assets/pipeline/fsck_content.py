@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from rainbow_assets.pipeline.extract import row_hash
+from rainbow_assets.pipeline import checksum
 from rainbow_assets.pipeline.landing import LandingFile
 from rainbow_assets.systems import object_store
 from rainbow_assets.systems.ducklake import one_line
@@ -36,13 +36,13 @@ class Content:
 
     @property
     def is_verifiable(self) -> bool:
-        """Whether the checksum was made by this version of DuckDB: another one may hash differently."""
-        return (self.written_checksum or "").partition(":")[0] == duckdb.__version__
+        """Whether the checksum can be repeated here: another version of DuckDB may hash otherwise."""
+        return checksum.is_repeatable(self.written_checksum)
 
     @property
     def is_altered(self) -> bool:
         """Whether the rows are not those that were written."""
-        return self.is_verifiable and self.written_checksum != f"{duckdb.__version__}:{self.checksum}"
+        return self.is_verifiable and self.written_checksum != checksum.text(self.checksum)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ _QUERY = f"""
     WITH written AS (
         SELECT decode(key) AS key, decode(value) AS value FROM parquet_kv_metadata($1)
         WHERE key IN ('rainbow.rows'::BLOB, 'rainbow.checksum'::BLOB))
-    SELECT count(*), coalesce({row_hash("t")}, 0), min(change_date), max(change_date),
+    SELECT count(*), coalesce({checksum.row_hash("t")}, 0), min(change_date), max(change_date),
         (SELECT try_cast(max(value) AS BIGINT) FROM written WHERE key = 'rainbow.rows'),
         (SELECT max(value) FROM written WHERE key = 'rainbow.checksum')
     FROM read_parquet($1, hive_partitioning = false) AS t"""

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from real_stack import rainbow
 
-from rainbow_assets.pipeline import drift, fsck_content, landing
+from rainbow_assets.pipeline import checksum, drift, fsck_content, landing
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.fsck import Result, fsck
 from rainbow_assets.pipeline.fsck_findings import Kind
@@ -302,7 +302,7 @@ def other_day(shop: Shop, file: LandingFile) -> None:
     shop.put(file, shop.body(other))
 
 
-SUMMED = ", KV_METADATA {'rainbow.rows': '72', 'rainbow.checksum': '" + duckdb.__version__ + ":1'}"
+SUMMED = f", KV_METADATA {{'rainbow.rows': '72', 'rainbow.checksum': '{checksum.text(1)}'}}"
 
 
 DAMAGES = {
@@ -329,6 +329,33 @@ def test_a_damaged_file_is_named_and_left_as_it_is(shop: Shop) -> None:
         assert ducklake_books.registrations(shop.books, "raw", DETAILS.name) == books, name
         shop.put(file, healthy)
     assert shop.found() == set()
+
+
+def test_a_good_file_of_a_million_rows_is_never_called_altered(shop: Shop) -> None:
+    """The order in which threads add up its rows differs from reading to reading, and counts for nothing."""
+    rows = (
+        "SELECT i AS id, i % 7 AS product_id, (i / 3)::DECIMAL(18,2) AS price, DATE '2026-03-01' AS change_date "
+        "FROM range(1000000) AS r(i)"
+    )
+    turned = f"SELECT {checksum.row_hash('t')} FROM (SELECT * FROM ({rows}) ORDER BY hash(id)) AS t"
+    [(found,)] = shop.lake.execute(turned).fetchall()
+    metadata = f", KV_METADATA {{'rainbow.rows': '1000000', 'rainbow.checksum': '{checksum.text(found)}'}}"
+    file = LandingFile(DETAILS.name, DAYS.first, shop.bucket, new_key(DETAILS.name, DAYS.first, "million"))
+    shop.write(file.key, rows, metadata)
+    for _ in range(8):
+        [content] = fsck_content.read(shop.lake, shop.s3, [file]).values()
+        assert isinstance(content, fsck_content.Content)
+        assert (content.rows, content.is_verifiable, content.is_altered) == (1_000_000, True, False)
+
+
+def test_a_checksum_of_before_the_exact_sums_is_not_compared(shop: Shop) -> None:
+    file = shop.files()[0]
+    old = f", KV_METADATA {{'rainbow.rows': '72', 'rainbow.checksum': '{duckdb.__version__}:1'}}"
+    rewritten("SELECT * FROM {}", old)(shop, file)
+    with ducklake.connect(shop.settings) as fresh:
+        [content] = fsck_content.read(fresh, shop.s3, [file]).values()
+    assert isinstance(content, fsck_content.Content)
+    assert (content.is_verifiable, content.is_altered) == (False, False)
 
 
 def test_a_single_wrong_bit_is_found_wherever_it_changes_a_row(shop: Shop) -> None:

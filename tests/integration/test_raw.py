@@ -9,8 +9,8 @@ import pytest
 
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.errors import DataError, RainbowError, SchemaDriftError, SettingsError, TransientError
-from rainbow_assets.pipeline import drift, landing, reconcile
-from rainbow_assets.pipeline.extract import extract, row_hash
+from rainbow_assets.pipeline import checksum, drift, landing, reconcile
+from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.pipeline.register import known_columns, register
 from rainbow_assets.settings import Settings
@@ -81,9 +81,11 @@ def test_a_day_lands_as_one_file_that_says_what_it_holds(shop):
     source = postgres.fetch(shop.url, "test", "SELECT count(*) FROM orderdetails WHERE updated_at::date = '2026-03-02'")
     assert (rows, done.rows_read) == (source[0][0], source[0][0])
     metadata = dict(shop.rows(f"SELECT decode(key), decode(value) FROM parquet_kv_metadata('{file.uri}')"))
-    [(found,)] = shop.rows(f"SELECT {row_hash('t')} FROM read_parquet('{file.uri}', hive_partitioning = false) AS t")
+    [(found,)] = shop.rows(
+        f"SELECT {checksum.row_hash('t')} FROM read_parquet('{file.uri}', hive_partitioning = false) AS t"
+    )
     assert metadata["rainbow.rows"] == str(rows)
-    assert metadata["rainbow.checksum"] == f"{duckdb.__version__}:{found}"
+    assert metadata["rainbow.checksum"] == checksum.text(found)
     assert metadata["rainbow.run_id"] == "run-1"
 
 

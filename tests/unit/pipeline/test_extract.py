@@ -1,10 +1,8 @@
-"""The SQL of an extraction, and the checksum, on a bare DuckDB."""
+"""The SQL of an extraction."""
 
 from datetime import date
 
-import duckdb
-
-from rainbow_assets.pipeline.extract import row_hash, source_query, within
+from rainbow_assets.pipeline.extract import source_query, within
 from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.tables import TABLES
 
@@ -25,15 +23,3 @@ def test_values_are_cast_in_the_source():
     )
     assert '"price"::numeric(18,2) AS "price"' in query
     assert '"quantity"::bigint AS "quantity"' in query
-
-
-def checksum(*rows: str) -> int:
-    values = ", ".join(rows)
-    return duckdb.sql(f"SELECT {row_hash('t')} FROM (VALUES {values}) AS t(a, b)").fetchone()[0]
-
-
-def test_the_checksum_sees_content_and_repeats_but_not_order():
-    assert checksum("(1, 'x')", "(2, 'y')") == checksum("(2, 'y')", "(1, 'x')")
-    assert checksum("(1, 'x')", "(2, 'y')") != checksum("(1, 'y')", "(2, 'x')")
-    assert checksum("(1, 'x')") != checksum("(1, 'x')", "(1, 'x')", "(1, 'x')")
-    assert checksum("(1, NULL)") != checksum("(1, '')")

@@ -3,16 +3,16 @@
 from dataclasses import replace
 from datetime import date
 
-import duckdb
 import pytest
 
+from rainbow_assets.pipeline import checksum
 from rainbow_assets.pipeline.fsck_content import Content, Unreadable
 from rainbow_assets.pipeline.fsck_findings import Entry, Evidence, Kind, judge
 from rainbow_assets.pipeline.landing import LandingFile
 
 DAY = date(2026, 3, 1)
 FILE = LandingFile("orders", DAY, "rainbow", "raw/orders/change_date=2026-03-01/x.parquet")
-CONTENT = Content(10, 77, DAY, DAY, 10, f"{duckdb.__version__}:77")
+CONTENT = Content(10, 77, DAY, DAY, 10, checksum.text(77))
 ENTRY = Entry(10, 500)
 HEALTHY = Evidence(FILE, 500, (ENTRY,), (ENTRY,), CONTENT)
 
