@@ -3,13 +3,17 @@
 Progress is a live bar on a terminal and plain lines elsewhere. Not here: what is done meanwhile.
 """
 
+import io
+import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 
 def output() -> Console:
@@ -41,35 +45,53 @@ class _Bar(Reporter):
 class _Lines(Reporter):
     """A line for each note and each tenth of the total."""
 
-    def __init__(self, title: str, total: float | None) -> None:
-        self._title, self._total, self._done, self._tenths = title, total, 0.0, 0
+    def __init__(self, out: TextIO, title: str, total: float | None) -> None:
+        self._out, self._title, self._total, self._done, self._tenths = out, title, total, 0.0, 0
 
     def advance(self, amount: float = 1) -> None:
         self._done += amount
         if self._total and int(self._done / self._total * 10) > self._tenths:
             self._tenths = int(self._done / self._total * 10)
-            _line(f"{self._title}: {self._done:,.0f} of {self._total:,.0f}")
+            _line(self._out, f"{self._title}: {self._done:,.0f} of {self._total:,.0f}")
 
     def say(self, note: str) -> None:
-        _line(f"{self._title}: {note}")
+        _line(self._out, f"{self._title}: {note}")
 
 
 @contextmanager
 def progress(title: str, total: float | None = None) -> Iterator[Reporter]:
     """Show the progress of the block; `total` is what `advance` adds up to, None where that is unknown."""
     began = time.monotonic()
-    console = Console(stderr=True, highlight=False, emoji=False)
-    if console.is_terminal:
-        count = [BarColumn(), MofNCompleteColumn()] if total else []
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), *count, TimeElapsedColumn())
-        with Progress(*columns, TextColumn("[dim]{task.fields[note]}"), console=console, transient=True) as bar:
-            yield _Bar(bar, bar.add_task(title, total=total, note=""))
-    else:
-        _line(f"{title} …")
-        yield _Lines(title, total)
-    _line(f"{title}: done in {time.monotonic() - began:.1f} s")
+    with _errors() as out:
+        console = Console(file=out, highlight=False, emoji=False)
+        if console.is_terminal:
+            count = [BarColumn(), MofNCompleteColumn()] if total else []
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), *count, TimeElapsedColumn())
+            note = TextColumn("[dim]{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+            # What others write to standard error meanwhile goes where Dagster wants it.
+            mine = Progress(
+                *columns, note, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+            )
+            with mine as bar:
+                yield _Bar(bar, bar.add_task(title, total=total, note=""))
+        else:
+            _line(out, f"{title} …")
+            yield _Lines(out, title, total)
+        _line(out, f"{title}: done in {time.monotonic() - began:.1f} s")
 
 
-def _line(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+@contextmanager
+def _errors() -> Iterator[TextIO]:
+    """Standard error on a descriptor of its own: Dagster takes number 2 for its compute log while steps run."""
+    try:
+        number = sys.stderr.fileno()
+    except (OSError, ValueError, io.UnsupportedOperation):  # it is no file, as in a test
+        yield sys.stderr
+        return
+    with os.fdopen(os.dup(number), "w", encoding=sys.stderr.encoding, errors="replace") as out:
+        yield out
+
+
+def _line(out: TextIO, text: str) -> None:
+    out.write(text + "\n")
+    out.flush()

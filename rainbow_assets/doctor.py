@@ -42,6 +42,8 @@ def examine() -> Iterator[Finding]:
         yield Finding("Settings", False, str(error))
         return
     yield Finding("Settings", True, f"{settings.env_file}" if settings.env_file.exists() else "defaults")
+    days = f"from {settings.start_date} to {settings.last_partition}"
+    yield Finding("Days", True, f"{days}; {reason}" if (reason := settings.ended()) else f"{days}, then each new one")
     for part, check in CHECKS.items():
         try:
             yield Finding(part, True, check(settings))

@@ -16,11 +16,11 @@ import dagster as dg
 from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation.records import record_finished
 from rainbow_assets.defs.automation.runs import PROCESS, fail_dead_runs, process, step_failure
+from rainbow_assets.defs.partitions import range_tags
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
 
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
+LONG_STEPS = {"transform", "serving"}  # of many assets, each of which is told
 # The command line tells the progress itself; the whole log is in the Dagster UI.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -37,12 +37,11 @@ class Outcome:
 
 
 def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome:
-    """Run `batch_job` for the days `first` to `last` in one run; `report` hears the name of each step that starts.
+    """Run `batch_job` for the days `first` to `last` in one run; `report` hears of each step that starts.
 
     The environment says where the Dagster instance is (`stack.environment`).
     """
     outcome = Outcome(str(uuid.uuid4()))
-    one_day = first == last
 
     def listen(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
@@ -50,6 +49,8 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
             return
         if event.event_type == dg.DagsterEventType.STEP_START:
             report(str(event.step_key).replace("__", "/"))
+        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.step_key in LONG_STEPS:
+            report(f"{event.step_key}: {event.asset_key.to_user_string() if event.asset_key else ''}")
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             if check.passed:
@@ -68,9 +69,8 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
             instance=instance,
             run_id=outcome.run_id,
             run_config=QUIET,
-            partition_key=first.isoformat() if one_day else None,
-            tags={PROCESS: process(os.getpid())}
-            | ({} if one_day else {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}),
+            partition_key=first.isoformat() if first == last else None,
+            tags={PROCESS: process(os.getpid())} | range_tags(first, last),
             raise_on_error=False,
         )
         outcome.success = result.success

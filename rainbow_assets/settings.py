@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values, set_key
+from dotenv import dotenv_values, set_key, unset_key
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from rainbow_assets.errors import SettingsError
+from rainbow_assets.errors import DataError, SettingsError
 
 PREFIX = "RAINBOW_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -83,7 +83,9 @@ class Settings(BaseModel):
         description="chdb:///path (embedded) or clickhouse(s)://user:password@host:port/rainbow",
     )
     start_date: Day = Field(default=date(2026, 1, 1), description="first daily partition")
-    end_date: Day | None = Field(default=None, description="last daily partition; unset: yesterday (UTC)")
+    end_date: Day | None = Field(
+        default=None, description="last daily partition, where days end before yesterday (UTC)"
+    )
     retention_days: int = Field(
         default=7, ge=0, le=36500, description="days that maintenance keeps snapshots and logs for"
     )
@@ -170,8 +172,29 @@ class Settings(BaseModel):
 
     @property
     def last_partition(self) -> date:
-        """The newest daily partition: `RAINBOW_END_DATE`, else yesterday (UTC)."""
-        return self.end_date or datetime.now(UTC).date() - timedelta(days=1)
+        """The newest daily partition: the last day that is over (UTC), or `RAINBOW_END_DATE` where that is earlier."""
+        return min(self.end_date or LAST_DAY, yesterday())
+
+    def ended(self, newest: date | None = None) -> str | None:
+        """Why no further day comes, where `RAINBOW_END_DATE` is before `newest` (default: yesterday); else None."""
+        if self.end_date is None or self.end_date >= (newest or yesterday()):
+            return None
+        return f"the days end with RAINBOW_END_DATE {self.end_date}, and no later one is run until it is removed"
+
+    def require_partitions(self, first: date, last: date) -> None:
+        """See that `first` to `last` is a range of daily partitions.
+
+        Raises:
+            DataError: it is upside down, or leaves the partitions.
+        """
+        if last < first:
+            raise DataError(f"The range {first} to {last} is upside down.", "Write the earlier day first.")
+        if first < self.start_date or last > self.last_partition:
+            raise DataError(
+                f"{first if first == last else f'{first} to {last}'} is outside the partitions, "
+                f"{self.start_date} to {self.last_partition}; a day becomes one when it is over (UTC).",
+                "Choose days within them, or set RAINBOW_START_DATE and RAINBOW_END_DATE.",
+            )
 
     @property
     def alert_recipients(self) -> list[str]:
@@ -193,7 +216,7 @@ class Settings(BaseModel):
         return value.get_secret_value()
 
     def record(self, **values: object) -> "Settings":
-        """Write settings to `rainbow.env` (mode 600) and return the settings read anew.
+        """Write settings to `rainbow.env` (mode 600) and return the settings read anew; None takes one out.
 
         All of them or none: the file is written beside its place and then moved into it.
         """
@@ -205,13 +228,22 @@ class Settings(BaseModel):
             if self.env_file.exists():
                 draft.write_bytes(self.env_file.read_bytes())
             for field, value in values.items():
-                set_key(draft, f"{PREFIX}{field.upper()}", str(value), quote_mode="always")
+                name = f"{PREFIX}{field.upper()}"
+                if value is not None:
+                    set_key(draft, name, str(value), quote_mode="always")
+                elif name in dotenv_values(draft):
+                    unset_key(draft, name)
             with draft.open("rb") as written:
                 os.fsync(written.fileno())
             draft.replace(self.env_file)
         finally:
             draft.unlink(missing_ok=True)
         return Settings.load()
+
+
+def yesterday() -> date:
+    """The last day that is over (UTC)."""
+    return datetime.now(UTC).date() - timedelta(days=1)
 
 
 def _resolved(home: Path) -> Path:

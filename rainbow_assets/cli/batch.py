@@ -5,18 +5,18 @@ import fcntl
 import os
 import sys
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rainbow_assets.errors import DataError, RainbowError
+from rainbow_assets.cli.arguments import End, Start, day_argument
+from rainbow_assets.errors import RainbowError
 
 if TYPE_CHECKING:
     from rainbow_assets.settings import Settings
 
-FORMATS = ["%Y-%m-%d"]
 DEMO_ORDER = {  # of the views that are not read from their first column on
     "sales_by_day": "order_date DESC",
     "top_sellers": "seller_rank",
@@ -30,14 +30,10 @@ Next:
   make api        takes orders                                          http://127.0.0.1:8000
   make dashboard  the numbers, and how new they are                     http://127.0.0.1:8501
   rainbow sql --engine clickhouse 'SELECT * FROM v_total_sales'"""
-Start = Annotated[datetime | None, typer.Option("--from", formats=FORMATS, help="First day of a range.")]
-End = Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Last day of a range.")]
 
 
 def run(
-    day: Annotated[
-        datetime | None, typer.Argument(metavar="[DATE]", formats=FORMATS, help="Default: yesterday.")
-    ] = None,
+    day: Annotated[date | None, day_argument("Default: the newest day that is over.", "DATE")] = None,
     start: Start = None,
     end: End = None,
 ) -> None:
@@ -48,9 +44,8 @@ def run(
         raise typer.BadParameter("give a DATE or --from and --to, not both")
     if bool(start) != bool(end):
         raise typer.BadParameter("--from and --to go together")
-    yesterday = datetime.now(UTC) - timedelta(days=1)
-    first, last = (start or day or yesterday).date(), (end or day or yesterday).date()
-    run_days(Settings.load(), first, last)
+    settings = Settings.load()
+    run_days(settings, start or day or settings.last_partition, end or day or settings.last_partition)
 
 
 def run_days(settings: "Settings", first: date, last: date) -> None:
@@ -63,7 +58,7 @@ def run_days(settings: "Settings", first: date, last: date) -> None:
     """
     from rainbow_assets.console import progress
 
-    _check_range(settings, first, last)
+    settings.require_partitions(first, last)
     _prepare_dagster(settings)
     days = str(first) if first == last else f"{first} to {last}"
     log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
@@ -162,13 +157,3 @@ def _prepare_dagster(settings: "Settings") -> None:
     fetch(told["DAGSTER_PG_URL"].replace("+psycopg2", "", 1), "RAINBOW_DAGSTER_URL", "SELECT 1")
     prepare_dagster_home(settings)
     os.environ.update(told)
-
-
-def _check_range(settings: "Settings", first: date, last: date) -> None:
-    if last < first:
-        raise DataError(f"The range {first} to {last} is upside down.", "Write the earlier day first.")
-    if first < settings.start_date or last > settings.last_partition:
-        raise DataError(
-            f"{first} to {last} is outside the partitions, {settings.start_date} to {settings.last_partition}.",
-            "Choose days within them, or set RAINBOW_START_DATE and RAINBOW_END_DATE.",
-        )

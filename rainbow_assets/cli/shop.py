@@ -1,39 +1,40 @@
 """The verbs of the shop: seed, load-olist, simulate."""
 
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="A day, YYYY-MM-DD (UTC).")]
+from rainbow_assets.cli.arguments import day_argument, day_option
+
+if TYPE_CHECKING:
+    from rainbow_assets.settings import Settings
+
+Day = Annotated[date, day_argument("A day (UTC).")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same rows.")]
 Replace = Annotated[bool, typer.Option("--replace", help="Empty a shop that has rows first.")]
 
 
 def seed(
     days: Annotated[int, typer.Option(min=1, help="How many days of orders.")] = 30,
-    end: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The last day; default: yesterday.")
-    ] = None,
+    end: Annotated[date | None, day_option("--end", help="The last day; default: yesterday.")] = None,
     orders_per_day: Annotated[int, typer.Option(min=1, help="Orders on an average day.")] = 500,
     seed: Seed = 42,
     replace: Replace = False,
 ) -> None:
     """Fill the source with a believable, reproducible shop."""
-    fill(days, end.date() if end else None, orders_per_day, seed, replace=replace)
+    fill(days, end, orders_per_day, seed, replace=replace)
 
 
 def fill(days: int, end: date | None, orders_per_day: int, seed: int, *, replace: bool) -> None:
     """Seed the shop and record its days; also the demo's first step."""
-    from datetime import UTC, timedelta
-
     from rainbow_assets.console import progress
-    from rainbow_assets.settings import Settings
+    from rainbow_assets.settings import Settings, yesterday
     from rainbow_assets.shop.seed import seed as fill_shop
 
     settings = Settings.load()
-    last = end or datetime.now(UTC).date() - timedelta(days=1)
+    last = end or yesterday()
     with progress("Seeding the shop") as reporter:
         summary = fill_shop(
             settings.secret("source_url"),
@@ -44,7 +45,7 @@ def fill(days: int, end: date | None, orders_per_day: int, seed: int, *, replace
             lambda table, done, total: reporter.say(f"{table}, {done:,} of {total:,} rows"),
             replace=replace,
         )
-    settings.record(start_date=summary.start, end_date=summary.end)
+    _record(settings, summary.start, summary.end)
     _tell(summary.rows, f"{summary.start} to {summary.end}")
 
 
@@ -65,7 +66,7 @@ def load_olist(
             lambda table, done, total: reporter.say(f"{table}, {done:,} of {total:,} rows"),
             replace=replace,
         )
-    settings.record(start_date=summary.start, end_date=summary.end)
+    _record(settings, summary.start, summary.end)
     _tell(summary.rows, f"{summary.start} to {summary.end}")
 
 
@@ -75,14 +76,23 @@ def simulate(
     seed: Seed = 42,
 ) -> None:
     """Let the shop live through one more day: orders, changed prices and names, moved products, soft deletes."""
-    from rainbow_assets.settings import Settings
+    from rainbow_assets.settings import Settings, yesterday
     from rainbow_assets.shop.simulate import simulate as live
 
     settings = Settings.load()
-    summary = live(settings.secret("source_url"), day.date(), orders, seed)
+    summary = live(settings.secret("source_url"), day, orders, seed)
     if settings.end_date and summary.day > settings.end_date:
-        settings.record(end_date=summary.day)
+        _record(settings, settings.start_date, summary.day)
     _tell(summary.rows, str(summary.day))
+    if summary.day > yesterday():
+        typer.echo("The day is not over: the batch layer takes it afterwards, `rainbow stream` at once.")
+
+
+def _record(settings: "Settings", first: date, last: date) -> None:
+    """Where the shop's days begin, and where they end if that is before yesterday: else each new day is taken."""
+    from rainbow_assets.settings import yesterday
+
+    settings.record(start_date=first, end_date=last if last < yesterday() else None)
 
 
 def _tell(rows: dict[str, int], when: str) -> None:

@@ -36,7 +36,8 @@ def status() -> None:
     from rainbow_assets.settings import Settings
     from rainbow_assets.stack import lifecycle
 
-    parts = lifecycle.status(Settings.load())
+    settings = Settings.load()
+    parts = lifecycle.status(settings)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("part", "state", "where", "pid", "up for"):
         table.add_column(column, overflow="fold", justify="right" if column == "pid" else "left")
@@ -45,6 +46,8 @@ def status() -> None:
         cells = part.where, str(part.pid or ""), _duration(part.uptime)
         table.add_row(part.part, f"[{style}]{part.state}[/]", *cells)
     output().print(table)
+    if reason := settings.ended():
+        typer.echo(f"Note: {reason}.")
     if not all(part.usable for part in parts):
         typer.echo("Not all is up. `rainbow up` starts it.", err=True)
         raise typer.Exit(1)

@@ -57,7 +57,8 @@ def _state(found: Answer) -> None:
     batch, published, live = mark["batch_until"], moment_of(mark["published_at"]), moment_of(mark["live_until"])
     until = batch if isinstance(batch, date) else None
     fresh = until is not None and until >= Settings.load().last_partition
-    said = "up to the last day" if fresh else "the last day is missing"
+    ended = Settings.load().ended()
+    said = ("the days have ended" if ended else "up to the last day") if fresh else "the last day is missing"
     state = f"{told(fresh, said)} · published {age(published, now)} ago"
     shown = [
         Card("Batch layer has all until", day(until), provenance=state),

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from rainbow_assets.definitions import defs
-from rainbow_assets.defs.automation.signs import PARTITIONED
+from rainbow_assets.defs.automation.days import PARTITIONED
 from rainbow_assets.defs.partitions import DAILY, daily_partitions
 from rainbow_assets.defs.transform.project import DBT_DIR, dbt_tests
 from rainbow_assets.pipeline.publish_tables import SERVED

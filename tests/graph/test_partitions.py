@@ -4,8 +4,7 @@ from datetime import date
 
 import pytest
 
-from rainbow_assets.defs.partitions import days_of_run
-from rainbow_assets.launch import RANGE_END, RANGE_START
+from rainbow_assets.defs.partitions import RANGE_END, RANGE_START, days_of_run
 from rainbow_assets.pipeline.landing import Days
 
 

@@ -80,10 +80,10 @@ class Watcher:
 
 @pytest.fixture
 def webhook(fresh_settings: Settings, monkeypatch) -> Iterator[Endpoint]:
-    """An endpoint that the settings name, and an end date, so that nothing is late."""
+    """An endpoint that the settings name, and a first day that is far off, so that nothing is late."""
     with http_server(Endpoint()) as endpoint:
         monkeypatch.setenv("RAINBOW_ALERT_WEBHOOK_URL", f"http://127.0.0.1:{endpoint.port}/hook-s3cr3t")
-        monkeypatch.setenv("RAINBOW_END_DATE", "2026-03-31")
+        monkeypatch.setenv("RAINBOW_START_DATE", "2099-01-01")
         yield endpoint
 
 
@@ -305,7 +305,6 @@ def test_yesterday_is_late_until_all_of_it_is_there(watcher: Watcher, monkeypatc
             watcher.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=day))
 
     materialise(before, signs.PARTITIONED)
-    monkeypatch.delenv("RAINBOW_END_DATE")
     monkeypatch.setenv("RAINBOW_START_DATE", before)
     monkeypatch.setenv("RAINBOW_ALERT_LATE_HOUR", "0")
     watcher.tick()
@@ -320,21 +319,31 @@ def test_yesterday_is_late_until_all_of_it_is_there(watcher: Watcher, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("hour", "end", "first", "late"),
+    ("hour", "end", "first", "late", "older"),
     [
-        (5, None, "2026-01-01", []),
-        (6, None, "2026-01-01", ["2026-05-01"]),
-        (23, None, "2026-01-01", ["2026-05-01"]),
-        (6, "2026-05-01", "2026-01-01", []),
-        (6, None, "2026-05-02", []),
+        (5, None, "2026-05-01", [], None),
+        (6, None, "2026-05-01", ["2026-05-01"], None),
+        (23, None, "2026-05-01", ["2026-05-01"], None),
+        (6, "2026-05-01", "2026-05-01", ["2026-05-01"], None),  # it is still to come
+        (6, None, "2026-05-02", [], None),
+        # An absence of days, over the end of a month: a week one by one, what is older together.
+        (6, None, "2026-04-28", ["2026-04-28", "2026-04-29", "2026-04-30", "2026-05-01"], None),
+        (5, None, "2026-04-28", ["2026-04-28", "2026-04-29", "2026-04-30"], None),
+        (6, None, "2026-04-22", [f"2026-04-{day}" for day in range(25, 31)] + ["2026-05-01"], "3 older"),
+        (6, "2026-04-30", "2026-04-28", [], "3 older"),  # the days have ended
     ],
 )
-def test_lateness_begins_at_the_hour(watcher: Watcher, fresh_settings: Settings, hour, end, first, late):
+def test_every_day_that_was_not_run_is_late_from_the_hour_on(
+    watcher: Watcher, fresh_settings: Settings, hour, end, first, late, older
+):
     values = {"start_date": first, "end_date": end, "alert_late_hour": 6}
     settings = Settings.model_validate(fresh_settings.model_dump() | values)
     now = datetime(2026, 5, 2, hour, 0, tzinfo=UTC).timestamp()
     seen = list(signs.late_partitions(watcher.instance, settings, [], now))
     assert [day for one in seen for day in one.days] == late
+    assert all(one.failure for one in seen[:-1])
+    told = seen[-1].failure and seen[-1].failure().what
+    assert told == (f"{older} partitions of batch_job were never run" if older else None)
 
 
 def wait_for(endpoint: Endpoint, text: str, log: Path) -> None:

@@ -298,10 +298,39 @@ def test_csv_is_rfc_4180():
     assert len(header) == len(row)
 
 
-def test_table_cuts_nothing_off():
+WIDE = {  # the widest of the demo's views
+    "category": "Headphones & Hi-Fi",
+    "product_id": 123_456,
+    "product_name": "Wireless Studio Headphones",
+    "sales_quantity": 1_412,
+    "sales_amount": Decimal("1234567.89"),
+    "profit": Decimal("-134567.89"),
+    "profit_rank": 1,
+}
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_table_breaks_no_word_and_no_number(monkeypatch: pytest.MonkeyPatch, width: int):
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = shown("table", [tuple(WIDE.values())] * 2, columns=list(WIDE))
+    lines = text.splitlines()
+    assert max(len(line) for line in lines) <= width
+    whole = {str(value) for value in WIDE.values() if not isinstance(value, str)}
+    assert whole <= set(text.split()), "numbers are never cut"
+    words = {word for value in WIDE.values() if isinstance(value, str) for word in value.split()}
+    names = {part for name in WIDE for part in (name, *name.split("_"), *(f"{part}_" for part in name.split("_")))}
+    for token in {token for token in text.split() if token.strip("─")} - whole - words - names:
+        assert token in {"1", "2", "─"} or (token.endswith("…") and any(w.startswith(token[:-1]) for w in words)), token
+    assert any(line.startswith("product_id ") for line in lines) == (width == 40), "records"
+    assert ("…" in text) == (width == 80)
+
+
+def test_a_table_cuts_only_what_cannot_fit():
     text = shown("table", [("x" * 200, 5)], columns=["long", "number"])
     assert max(len(line) for line in text.splitlines()) <= 80
-    assert text.count("x") == 200
+    assert "x…" in text
+    assert text.count("x") > 60
     many = shown("table", [(number,) for number in range(1_500)], columns=["n"])
     assert "The first 1,000 rows" in many
     assert shown("table", columns=["nothing"])
+    assert "NULL" in shown("table", [(None, "a\nb")], columns=["gone", "lines"])

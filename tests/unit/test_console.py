@@ -37,10 +37,25 @@ def test_a_failure_is_not_said_to_be_done(capsys: pytest.CaptureFixture[str]):
     assert "done" not in capsys.readouterr().err
 
 
-def test_a_live_bar_on_a_terminal():
+TAKEN = """
+import os, sys
+from rainbow_assets.console import progress
+with progress("Loading", total=4) as report:
+    taken = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(taken, 2)  # as Dagster does for its compute log
+    for part in ("step one", "step two", "step three", "step four"):
+        report.say(part)
+        report.advance()
+        print("noise of a library", file=sys.stderr, flush=True)
+        report._bar.refresh()  # what its clock does ten times a second
+"""
+
+
+@pytest.mark.parametrize("work", [WORK, TAKEN])
+def test_a_live_bar_on_a_terminal(work: str):
     ours, theirs = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
-    subprocess.run([sys.executable, "-c", WORK], stderr=theirs, check=True, env=environment)
+    subprocess.run([sys.executable, "-c", work], stderr=theirs, check=True, env=environment)
     os.close(theirs)
     shown = b""
     while True:
@@ -55,3 +70,6 @@ def test_a_live_bar_on_a_terminal():
     assert b"\x1b[" in shown
     assert "4/4" in shown.decode()
     assert shown.decode().rstrip().splitlines()[-1].endswith(" s")
+    if work == TAKEN:
+        assert all(f"step {name}" in shown.decode() for name in ("one", "two", "three", "four"))
+        assert "noise" not in shown.decode()

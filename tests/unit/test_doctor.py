@@ -27,7 +27,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_dead_part_is_found_and_mendable():
     findings = list(doctor.examine())
-    assert [finding.part for finding in findings if finding.usable] == ["Settings", "Packages", "Disk"]
+    assert [finding.part for finding in findings if finding.usable] == ["Settings", "Days", "Packages", "Disk"]
     for finding in findings:
         assert "\n" not in finding.detail
         assert "hidden" not in finding.detail

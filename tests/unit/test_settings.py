@@ -3,12 +3,13 @@
 import os
 import re
 import stat
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from rainbow_assets.errors import SettingsError
-from rainbow_assets.settings import PREFIX, PROJECT_DIR, Settings
+from rainbow_assets.errors import DataError, SettingsError
+from rainbow_assets.settings import PREFIX, PROJECT_DIR, Settings, yesterday
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +110,36 @@ def test_record_keeps_what_the_user_wrote_and_is_private(home: Path):
     assert settings.env_file.read_text().startswith("# mine\n")
     assert stat.S_IMODE(settings.env_file.stat().st_mode) == 0o600
     assert [path.name for path in home.iterdir()] == ["rainbow.env"]
+
+
+def test_none_takes_a_setting_out(home: Path):
+    assert Settings.load().record(end_date="2026-03-01", s3_region="x").end_date == date(2026, 3, 1)
+    for _ in range(2):  # also where it is not there
+        settings = Settings.load().record(end_date=None)
+        assert (settings.end_date, settings.s3_region) == (None, "x")
+
+
+@pytest.mark.parametrize(
+    ("end", "newest"),
+    [
+        (None, yesterday()),
+        ("2026-03-01", date(2026, 3, 1)),
+        (str(yesterday()), yesterday()),
+        ("2098-01-01", yesterday()),
+    ],
+)
+def test_the_newest_partition_is_a_day_that_is_over(monkeypatch: pytest.MonkeyPatch, end: str | None, newest: date):
+    monkeypatch.setenv("RAINBOW_END_DATE", end or "")
+    settings = Settings.load()
+    assert settings.last_partition == newest
+    assert (settings.ended() is not None) == (newest < yesterday())
+    settings.require_partitions(settings.start_date, newest)
+    today = yesterday() + timedelta(days=1)
+    for first, last in ((today, today), (newest, today), (newest + timedelta(days=1), newest + timedelta(days=1))):
+        with pytest.raises(DataError, match=f"is outside the partitions, 2026-01-01 to {newest}; a day becomes one"):
+            settings.require_partitions(first, last)
+    with pytest.raises(DataError, match="upside down"):
+        settings.require_partitions(newest, newest - timedelta(days=1))
 
 
 def test_record_writes_all_or_nothing(home: Path, monkeypatch: pytest.MonkeyPatch):

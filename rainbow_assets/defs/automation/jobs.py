@@ -1,7 +1,12 @@
 """The jobs and their schedules."""
 
+from datetime import UTC, timedelta
+
 import dagster as dg
 
+from rainbow_assets.defs.automation import days
+from rainbow_assets.defs.partitions import range_tags
+from rainbow_assets.settings import Settings
 from rainbow_assets.version import code_version
 
 CODE_VERSION = "rainbow/code_version"
@@ -13,10 +18,27 @@ batch_job = dg.define_asset_job(
     tags={CODE_VERSION: code_version()},
 )
 
-daily_batch_schedule = dg.build_schedule_from_partitioned_job(
-    batch_job,
+
+@dg.schedule(
     name="daily_batch_schedule",
-    hour_of_day=0,
-    minute_of_hour=0,
-    description="At 00:00 UTC, the day before.",
+    job=batch_job,
+    cron_schedule="0 0 * * *",
+    execution_timezone="UTC",
+    description="At 00:00 UTC, the days from the first that was not run to the day before, in one run.",
 )
+def daily_batch_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """What is due at this tick; days that a run has under way are left to it."""
+    settings = Settings.load()
+    newest = context.scheduled_execution_time.astimezone(UTC).date() - timedelta(days=1)
+    if reason := settings.ended(newest):
+        return dg.SkipReason(f"Nothing is due: {reason}.")
+    going = list(days.under_way(context.instance, batch_job.name))
+    due = [
+        day
+        for day in days.not_run(context.instance, settings, newest)
+        if not any(first <= day <= last for first, last in going)
+    ]
+    if not due:
+        return dg.SkipReason(f"Every day up to {newest} was run, or is being run.")
+    first = due[0]
+    return dg.RunRequest(partition_key=str(first) if first == newest else None, tags=range_tags(first, newest))

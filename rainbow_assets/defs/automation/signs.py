@@ -14,15 +14,16 @@ import dagster as dg
 
 from rainbow_assets.alerts.incidents import Failure, Incident, Observation
 from rainbow_assets.alerts.messages import moment
+from rainbow_assets.defs.automation.days import PARTITIONED, not_run
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed import source
-from rainbow_assets.tables import TABLES
 
 State = Any  # of a sensor or schedule; dagster has no public name for these two
 Tick = Any
-PARTITIONED = [dg.AssetKey([layer, name]) for layer in ("landing", "raw") for name in TABLES]
 LATE = "partition batch_job"
+NEVER_RUN = "old partitions batch_job"
+LATE_DAYS = 7  # told one by one; what is older is told together
 SILENT = 600.0  # seconds without a sign of life of a daemon; of a sensor also ten of its intervals
 TICKS = 20  # of each sensor and schedule that are looked at
 RECENT = 300.0  # seconds back that every tick counts, not only the last
@@ -32,20 +33,22 @@ LOCATION = "rainbow"
 def late_partitions(
     instance: dg.DagsterInstance, settings: Settings, incidents: Iterable[Incident], now: float
 ) -> Iterator[Observation]:
-    """Yesterday's partition after the hour of the settings, and those that were late before.
+    """Every partition that should be there: yesterday's from the hour of the settings on, and all before it.
 
-    Where `RAINBOW_END_DATE` is set, nothing new is expected.
+    The last week's are told one by one, unless the days have ended (`RAINBOW_END_DATE`).
     """
     moment_now = datetime.fromtimestamp(now, UTC)
-    days = {day for incident in incidents if incident.thing == LATE for day in incident.days}
     yesterday = moment_now.date() - timedelta(days=1)
-    in_range = settings.start_date <= yesterday and settings.end_date is None
-    if in_range and moment_now.hour >= settings.alert_late_hour:
-        days.add(str(yesterday))
-    for day in sorted(days):
-        missing = [key for key in PARTITIONED if not _has(instance, key, day)]
-        failure = partial(_late, instance, settings, day, missing) if missing else None
+    newest = yesterday if moment_now.hour >= settings.alert_late_hour else yesterday - timedelta(days=1)
+    week = yesterday - timedelta(days=LATE_DAYS) if settings.ended(yesterday) is None else yesterday
+    missing = {str(day): day for day in not_run(instance, settings, min(newest, settings.end_date or newest))}
+    told = {day for incident in incidents if incident.thing == LATE for day in incident.days}
+    told |= {name for name, day in missing.items() if day > week}
+    for day in sorted(told):
+        failure = partial(_late, instance, settings, day) if day in missing else None
         yield Observation(LATE, now, now, failure, frozenset([day]))
+    old = [day for day in missing if day not in told]
+    yield Observation(NEVER_RUN, now, now, partial(_never_run, settings, old) if old else None)
 
 
 def ticks(instance: dg.DagsterInstance, names: Iterable[str], ui_url: str, now: float) -> Iterator[Observation]:
@@ -124,12 +127,17 @@ def _late_stream(settings: Settings, lag: source.Lag, now: float) -> Failure:
     return Failure(what, where, settings.alert_ui_url, moment(now - max(lag.seconds, lag.silent)))
 
 
-def _has(instance: dg.DagsterInstance, key: dg.AssetKey, day: str) -> bool:
-    wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day])
-    return bool(instance.fetch_materializations(wanted, limit=1).records)
+def _never_run(settings: Settings, days: list[str]) -> Failure:
+    return Failure(
+        f"{len(days)} older partitions of batch_job were never run",
+        f"{days[0]} to {days[-1]}; `rainbow run --from {days[0]} --to {days[-1]}`, or move RAINBOW_START_DATE",
+        settings.alert_ui_url,
+        "not known",
+    )
 
 
-def _late(instance: dg.DagsterInstance, settings: Settings, day: str, missing: list[dg.AssetKey]) -> Failure:
+def _late(instance: dg.DagsterInstance, settings: Settings, day: str) -> Failure:
+    missing = [key for key in PARTITIONED if day not in instance.get_materialized_partitions(key)]
     names = ", ".join(key.to_user_string() for key in missing[:3]) + (" …" if len(missing) > 3 else "")
     done = {part for part in instance.get_materialized_partitions(missing[0]) if part < day}
     return Failure(
