@@ -53,10 +53,24 @@ app.command(rich_help_panel=SHOP)(shop.simulate)
 app.command("load-olist", rich_help_panel=SHOP)(shop.load_olist)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from rainbow_assets.version import package_version
+
+        typer.echo(f"rainbow {package_version()}")
+        raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
 def rainbow(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,  # noqa: ARG001
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--version", help="Show the version; `rainbow version` shows more.", callback=_version, is_eager=True
+        ),
+    ] = False,
 ) -> None:
     """Rainbow: a shop's PostgreSQL, its lakehouse and its batch views, on this machine."""
     if context.invoked_subcommand is None:

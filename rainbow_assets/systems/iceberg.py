@@ -5,9 +5,8 @@ Here: what pyiceberg is asked to do. Not here: which files belong into a table (
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from contextlib import contextmanager
+from datetime import date, datetime
 
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import (
@@ -52,15 +51,6 @@ TYPES: dict[str, IcebergType] = {
     "DATE": DateType(),
     "TIMESTAMP": TimestampType(),
 }
-
-
-@dataclass(frozen=True, order=True)
-class Newest:
-    """A snapshot: when it was made (UTC), of which table, by which run."""
-
-    at: datetime
-    table: str
-    run_id: str
 
 
 def connect(settings: Settings) -> SqlCatalog:
@@ -120,22 +110,6 @@ def add_files(table: Table, uris: list[str], run_id: str) -> None:
         with _catalog_errors():
             # pyiceberg's own check for duplicates reads every manifest; ours read those of the days.
             table.add_files(uris, snapshot_properties={RUN_ID: run_id}, check_duplicate_files=False)
-
-
-def newest_snapshot(catalog: SqlCatalog, namespace: str, names: Sequence[str]) -> Newest | None:
-    """The newest snapshot of these tables; None where they have none yet.
-
-    Raises:
-        TransientError: the catalog or the object store does not answer.
-    """
-    found = []
-    with _catalog_errors():
-        for name in names:
-            with suppress(NoSuchTableError):
-                if snapshot := catalog.load_table((namespace, name)).current_snapshot():
-                    run_id = (snapshot.summary and snapshot.summary[RUN_ID]) or ""
-                    found.append(Newest(datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC), name, run_id))
-    return max(found, default=None)
 
 
 def find_table(catalog: SqlCatalog, namespace: str, name: str) -> Table | None:

@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from rainbow_assets.errors import RainbowError, SettingsError, TransientError
@@ -25,6 +23,9 @@ DELETE_BATCH = 1000  # S3's own limit
 
 def client(settings: Settings) -> "S3Client":
     """A boto3 client: path style, checksums only where the server asks for them, three tries."""
+    import boto3  # half a second, which who only asks the lake does not wait for
+    from botocore.config import Config
+
     return boto3.client(
         "s3",
         endpoint_url=settings.s3_endpoint,

@@ -25,6 +25,7 @@ from rainbow_assets.query import Answer
 from rainbow_assets.redact import redact
 from rainbow_assets.settings import PREFIX
 from rainbow_assets.stack.ports import free_ports
+from rainbow_assets.version import package_version
 
 VERBS = ("up", "down", "status", "env", "doctor", "sql", "history", "version", "fsck", "maintain", "alerts", "api")
 
@@ -69,6 +70,11 @@ def test_help_fits_80_columns(
         (["fsck", "--quick", "--repair"], "leave --quick out"),
         (["maintain", "--keep-days", "-1"], "greater than or equal to 0"),
         (["sql", "--engine", "oracle", "SELECT 1"], "'oracle' is not one of"),
+        (["run", "yesterday"], "'yesterday' is no day: write YYYY-MM-DD."),
+        (["run", "2026-02-30"], "there is no day 2026-02-30."),
+        (["run", "--from", "2026-02-1", "--to", "2026-02-02"], "'2026-02-1' is no day: write YYYY-MM-DD."),
+        (["seed", "--end", "26-11-01"], "'26-11-01' is no day: write YYYY-MM-DD."),
+        (["simulate", "2026-11-01T00:00"], "is no day: write YYYY-MM-DD."),
     ],
 )
 def test_a_wrong_argument_is_one_line_and_exit_2(
@@ -197,7 +203,7 @@ def test_ctrl_c_is_exit_130(home: Path):
     assert said.strip() == "Interrupted."
 
 
-@pytest.mark.parametrize("verb", [["--help"], ["status"], ["env"], ["alerts"]])
+@pytest.mark.parametrize("verb", [["--help"], ["--version"], ["status"], ["env"], ["alerts"]])
 def test_quick_verbs_import_nothing_heavy(verb: list[str]):
     script = f"""
 import sys
@@ -210,6 +216,26 @@ except SystemExit:
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "heavy: []" in result.stdout
+
+
+@pytest.mark.parametrize("verb", ["history", "version"])
+def test_what_looks_back_imports_only_what_it_asks(verb: str):
+    script = f"""
+import sys
+from rainbow_assets.cli import main
+sys.argv = ["rainbow", {verb!r}]
+try:
+    main()
+except SystemExit:
+    print("heavy:", [name for name in ("dagster", "dbt", "boto3", "pyiceberg", "sqlalchemy") if name in sys.modules])
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "heavy: []" in result.stdout
+
+
+def test_the_version_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"rainbow {package_version()}\n"
 
 
 def test_redact_hides_every_secret(monkeypatch: pytest.MonkeyPatch):
