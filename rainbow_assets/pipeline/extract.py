@@ -1,10 +1,11 @@
 """source -> landing: the row versions that the source holds for a range of days, appended as one file a day.
 
-Here: one pass over the source by its index on `updated_at`, the comparison with what earlier files hold, and the
+Here: one pass over the source by its index on `updated_at`, the comparison with what was extracted last, and the
 writing of files that never change again. Not here: schema drift (`drift.py`) and registration (`register.py`).
 """
 
 import uuid
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,6 +19,8 @@ from rainbow_assets.systems import postgres
 from rainbow_assets.systems.ducklake import literal, one_line, postgres_secret, quote
 from rainbow_assets.tables import SourceTable
 
+# The rows of a pass, until they are in files.
+ROWS = "memory.main.extract"
 # A pass keeps its rows in memory before they are written; DuckDB spills what does not fit.
 ROWS_A_PASS = 10_000_000
 # What every engine that reads the files can tell of a time; beyond it lie infinity, BC and five-digit years.
@@ -52,6 +55,18 @@ class Extracted:
         return sum(self.files.values())
 
 
+def newest(table: SourceTable, columns: Iterable[str], held: str) -> str:
+    """SQL: of the relation `held`, the rows that count: those that were extracted last of their (key, `updated_at`).
+
+    They may be several only where the source has no unique key.
+    """
+    version = ", ".join(quote(name) for name in [*table.key, "updated_at"])
+    return (
+        f"SELECT {', '.join(quote(name) for name in columns)} FROM {held} "
+        f"QUALIFY extracted_at = max(extracted_at) OVER (PARTITION BY {version})"
+    )
+
+
 def extract(
     connection: duckdb.DuckDBPyConnection,
     source_url: str,
@@ -62,10 +77,9 @@ def extract(
     bucket: str,
     run_id: str,
 ) -> Extracted:
-    """Append the versions of `table` in `days` that no file of `landed` holds; nothing new, no file.
+    """Append the versions of `table` in `days` that are not what `landed` holds of them; nothing new, no file.
 
     `columns`: name to lake type, as `drift.check` found them in the source. `landed`: every file of these days.
-    Each new file carries its rows, their checksum and the run in its Parquet key-value metadata.
 
     Raises:
         DataError: a value does not fit its lake type; the message has PostgreSQL's or DuckDB's reason.
@@ -76,9 +90,9 @@ def extract(
     try:
         connection.execute(postgres_source(source_url))
         for part in passes(source_url, table, days):
+            read += stage(connection, table, columns, part)
             held = [file for file in landed if file.day in part]
-            read += _stage(connection, table, columns, part, held)
-            files |= _write(connection, table, bucket, run_id)
+            files |= append(connection, table, columns, held, part.first, bucket, run_id)
     except duckdb.Error as error:
         # DuckDB tells what PostgreSQL's server refuses as an I/O error too; the server says ERROR of a value.
         if isinstance(error, duckdb.IOException | duckdb.HTTPException) and "ERROR:" not in str(error):
@@ -89,7 +103,7 @@ def extract(
             f"{table.name} for {days} cannot be extracted: {one_line(error)}.", "Correct the row in the source."
         ) from None
     finally:
-        connection.execute("DROP TABLE IF EXISTS memory.main.extract")
+        connection.execute(f"DROP TABLE IF EXISTS {ROWS}")
     return Extracted(read, files)
 
 
@@ -117,6 +131,11 @@ def within(days: Days) -> str:
     return upper if days.open_start else f"updated_at >= {literal(days.first)} AND {upper}"
 
 
+def change_date(first: date) -> str:
+    """SQL: the day that a row belongs to; `first` also takes what is older."""
+    return f"greatest(updated_at::DATE, DATE {literal(first)}) AS change_date"
+
+
 def passes(source_url: str, table: SourceTable, days: Days) -> list[Days]:
     """`days` cut so that a pass holds about `ROWS_A_PASS` rows, by the planner's estimate for the range."""
     query = f"EXPLAIN (FORMAT json) SELECT FROM {_from(table)} WHERE {within(days)}"
@@ -135,55 +154,68 @@ def passes(source_url: str, table: SourceTable, days: Days) -> list[Days]:
     ]
 
 
-def _stage(
+def stage(connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: dict[str, str], days: Days) -> int:
+    """Fill `ROWS` with what the source, attached by `postgres_source`, holds for `days`; return how many rows it is."""
+    connection.execute(f"""
+        CREATE OR REPLACE TABLE {ROWS} AS
+        SELECT *, {change_date(days.first)}
+        FROM postgres_query('source', {literal(source_query(table, columns, days))})""")
+    _bound_times(connection, columns)
+    row = connection.execute(f"SELECT count(*) FROM {ROWS}").fetchone()
+    assert row is not None  # noqa: S101 - an aggregate has a row
+    return int(row[0])
+
+
+def append(
     connection: duckdb.DuckDBPyConnection,
     table: SourceTable,
-    columns: dict[str, str],
-    days: Days,
+    columns: Iterable[str],
     held: list[LandingFile],
-) -> int:
-    """Fill `extract` with the rows of `days` that no held file has; return how many rows the source holds."""
-    query = literal(source_query(table, columns, days))
-    connection.execute(f"""
-        CREATE OR REPLACE TABLE memory.main.extract AS
-        SELECT *, greatest(updated_at::DATE, DATE {literal(days.first)}) AS change_date
-        FROM postgres_query('source', {query})""")
-    read = _count(connection)
-    _bound_times(connection, columns)
+    first: date,
+    bucket: str,
+    run_id: str,
+) -> dict[LandingFile, int]:
+    """Write the versions of `ROWS` that are not what `held` holds of them, a file a day; return the files' rows.
+
+    `ROWS` has `columns`, `extracted_at` and `change_date(first)`. Each new file carries its rows, their checksum and
+    the run in its Parquet key-value metadata.
+
+    Raises:
+        duckdb.Error: the object store does not answer.
+    """
     if held:
         names = ", ".join(quote(name) for name in columns)
         uris = ", ".join(literal(file.uri) for file in held)
-        # BY NAME: a column that is younger than a held file is NULL there.
+        # BY NAME: a column that is younger than a held file is NULL there. What is written now is the newest
+        # extraction, also where the source's clock went back.
         connection.execute(f"""
-            CREATE OR REPLACE TABLE memory.main.extract AS
-            SELECT *, (SELECT any_value(extracted_at) FROM memory.main.extract) AS extracted_at,
-                greatest(updated_at::DATE, DATE {literal(days.first)}) AS change_date
-            FROM (
-                SELECT {names} FROM memory.main.extract
-                EXCEPT
-                SELECT {names} FROM (
-                    (FROM memory.main.extract LIMIT 0)
-                    UNION ALL BY NAME (FROM read_parquet([{uris}], union_by_name = true))))""")
-    return read
+            CREATE OR REPLACE TABLE {ROWS} AS
+            WITH held AS MATERIALIZED (
+                (FROM {ROWS} LIMIT 0) UNION ALL BY NAME (FROM read_parquet([{uris}], union_by_name = true)))
+            SELECT *, greatest(
+                    (SELECT max(extracted_at) FROM {ROWS}),
+                    (SELECT max(extracted_at) + INTERVAL 1 microsecond FROM held)) AS extracted_at,
+                {change_date(first)}
+            FROM (SELECT {names} FROM {ROWS} EXCEPT {newest(table, columns, "held")})""")
+    return _write(connection, table, bucket, run_id)
 
 
 def _bound_times(connection: duckdb.DuckDBPyConnection, columns: dict[str, str]) -> None:
-    """Hold the times of `extract` between the first and the last that can be told; staging puts such rows aside."""
+    """Hold the times of `ROWS` between the first and the last that can be told; staging puts such rows aside."""
     for name, kind in columns.items():
         if kind in {"TIMESTAMP", "DATE"}:
             column, first, last = quote(name), f"{kind} '{FIRST_TIME}'", f"{kind} '{LAST_TIME}'"
             connection.execute(f"""
-                UPDATE memory.main.extract SET {column} = CASE WHEN {column} > {last} THEN {last} ELSE {first} END
+                UPDATE {ROWS} SET {column} = CASE WHEN {column} > {last} THEN {last} ELSE {first} END
                 WHERE {column} > {last} OR {column} < {first}""")
 
 
 def _write(
     connection: duckdb.DuckDBPyConnection, table: SourceTable, bucket: str, run_id: str
 ) -> dict[LandingFile, int]:
-    """One new file a day of `extract`; returns their rows."""
+    """One new file a day of `ROWS`; returns their rows."""
     summary = connection.execute(
-        f"SELECT change_date, count(*), {checksum.row_hash('e')} FROM memory.main.extract AS e "
-        "GROUP BY ALL ORDER BY ALL"
+        f"SELECT change_date, count(*), {checksum.row_hash('e')} FROM {ROWS} AS e GROUP BY ALL ORDER BY ALL"
     ).fetchall()
 
     def write(day: date, rows: int, found: int) -> tuple[LandingFile, int]:
@@ -191,18 +223,12 @@ def _write(
         facts = {"rows": rows, "checksum": checksum.text(found), "run_id": run_id}
         metadata = ", ".join(f"{literal(f'rainbow.{key}')}: {literal(value)}" for key, value in facts.items())
         connection.cursor().execute(f"""
-            COPY (FROM memory.main.extract WHERE change_date = {literal(day)}) TO {literal(file.uri)}
+            COPY (FROM {ROWS} WHERE change_date = {literal(day)}) TO {literal(file.uri)}
             (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, KV_METADATA {{{metadata}}})""")
         return file, rows
 
     with ThreadPoolExecutor(WRITERS) as writers:
         return dict(writers.map(write, *zip(*summary, strict=True))) if summary else {}
-
-
-def _count(connection: duckdb.DuckDBPyConnection) -> int:
-    row = connection.execute("SELECT count(*) FROM memory.main.extract").fetchone()
-    assert row is not None  # noqa: S101 - an aggregate has a row
-    return int(row[0])
 
 
 def _from(table: SourceTable) -> str:

@@ -30,9 +30,10 @@ def broken_files(connection: duckdb.DuckDBPyConnection, files: dict[LandingFile,
 
 @dataclass(frozen=True)
 class Completeness:
-    """`rows`: what the source holds; `missing`: of these not in raw; `repeated`: versions that raw holds twice.
+    """`rows`: what the source holds; `missing`: of these, what is not the version that counts in raw.
 
-    `at`: whatever was committed before this moment (UTC, the source's clock) was looked at.
+    `repeated`: versions that raw holds twice without another one in between. `at`: whatever was committed before this
+    moment (UTC, the source's clock) was looked at.
     """
 
     rows: int
@@ -43,65 +44,72 @@ class Completeness:
 
     @property
     def passed(self) -> bool:
-        """Every row of the source is in raw, once, with the same money."""
+        """Every row of the source is in raw as it is, and nothing is there twice."""
         return self.missing == 0 and self.repeated == 0
 
 
 def source_in_raw(
-    connection: duckdb.DuckDBPyConnection, source_url: str, table: SourceTable, columns: list[str], days: Days
+    connection: duckdb.DuckDBPyConnection, source_url: str, table: SourceTable, columns: dict[str, str], days: Days
 ) -> Completeness:
-    """Compare the source's rows of `days` with raw; `columns`: raw's source columns.
+    """Compare the source's rows of `days`, every column of them, with what counts of them in raw.
 
-    Where count and the sums of keys, times and money agree, each row is there once. Where not, rows are compared one by
-    one: raw may hold more, versions that the source has since replaced.
+    `columns`: raw's source columns. Raw may hold more: versions that the source has since replaced.
+
+    Raises:
+        TransientError: the source or the lake does not answer.
     """
-    raw = f"{LAKE}.{SCHEMA}.{quote(table.name)}"
-    in_days = f"change_date BETWEEN {literal(days.first)} AND {literal(days.last)}"
-    sums = ", ".join(["count(*)", *(f"sum({quote(name)})" for name in [*table.key, *table.money])])
-    tellable = f"FILTER (WHERE updated_at >= '{extract.FIRST_TIME}')"
-    times = f"sum((date_part('epoch', updated_at) * 1000000)::bigint) {tellable}"  # microseconds, exact in a double
-    query = (
-        f"SELECT now() AT TIME ZONE 'UTC', {sums}, {times} FROM public.{quote(table.name)} WHERE {extract.within(days)}"
-    )
-    at, *there = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", query)[0]
-    here = connection.execute(
-        f"SELECT {sums}, sum(epoch_us(updated_at)) {tellable} FROM {raw} WHERE {in_days}"
-    ).fetchone()
-    if here == tuple(there):
-        return Completeness(there[0], 0, 0, [], at)
-    return _compare_rows(connection, source_url, table, columns, days, f"(FROM {raw} WHERE {in_days})", at)
+    [(at,)] = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", "SELECT now() AT TIME ZONE 'UTC'")
+    rows, missing, repeated, sample = 0, 0, 0, list[str]()
+    with ducklake.transaction(connection):  # for its failures
+        connection.execute(extract.postgres_source(source_url))
+        for part in extract.passes(source_url, table, days):
+            rows += extract.stage(connection, table, columns | dict.fromkeys(table.money, "VARCHAR"), part)
+            lost, keys = _missing(connection, table, columns, part)
+            missing, sample = missing + lost, [*sample, *keys][:SAMPLE]
+            repeated += _repeated(connection, table, columns, part)
+        connection.execute(f"DROP TABLE IF EXISTS {extract.ROWS}")
+    return Completeness(rows, missing, repeated, sample, at)
 
 
-def _compare_rows(
-    connection: duckdb.DuckDBPyConnection,
-    source_url: str,
-    table: SourceTable,
-    columns: list[str],
-    days: Days,
-    raw: str,
-    at: datetime,
-) -> Completeness:
-    """Join the source's keys, times and money with raw's; money as the source has it, with all its decimals."""
-    names = [*table.key, "updated_at", *table.money]
-    kinds = {name: table.columns[name] for name in names} | dict.fromkeys(table.money, "VARCHAR")
-    narrow = extract.source_query(table, kinds, days)
-    same = " AND ".join(f"s.{quote(name)} IS NOT DISTINCT FROM r.{quote(name)}" for name in names)
-    connection.execute(extract.postgres_source(source_url))
+def _missing(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: dict[str, str], days: Days
+) -> tuple[int, list[str]]:
+    """How many of the source's rows, staged, are not what counts in raw, and some of them.
+
+    Money is compared as the source has it, with all its decimals.
+    """
     exact = ", ".join(f"TRY_CAST({quote(name)} AS DECIMAL(38,10)) AS {quote(name)}" for name in table.money)
-    connection.execute(f"""
-        CREATE OR REPLACE TABLE memory.main.held AS
-        SELECT * {f"REPLACE ({exact})" if exact else ""} FROM postgres_query('source', {literal(narrow)})""")
-    missing = f"FROM memory.main.held AS s ANTI JOIN {raw} AS r ON {same}"
-    version = ", ".join(quote(name) for name in columns)
-    row = connection.execute(f"""
-        SELECT (SELECT count(*) FROM memory.main.held), (SELECT count(*) {missing}),
-            (SELECT count(*) - count(DISTINCT hash({version})) FROM {raw})""").fetchone()
-    assert row is not None  # noqa: S101 - scalar subqueries have a row
-    rows, lost, repeated = row
+    replaced = f"REPLACE ({exact})" if exact else ""
+    names = ", ".join(quote(name) for name in columns)
     keys = ", ".join(quote(name) for name in [*table.key, "updated_at"])
-    sample = connection.execute(f"SELECT row({keys})::VARCHAR {missing} LIMIT {SAMPLE}").fetchall() if lost else []
-    connection.execute("DROP TABLE memory.main.held")
-    return Completeness(rows, lost, repeated, [text for (text,) in sample], at)
+    found = connection.execute(f"""
+        SELECT count(*) OVER (), row({keys})::VARCHAR
+        FROM (
+            SELECT {names} FROM (SELECT * {replaced} FROM {extract.ROWS})
+            EXCEPT
+            SELECT * {replaced} FROM ({extract.newest(table, columns, _raw(table, days))}))
+        ORDER BY ALL LIMIT {SAMPLE}""").fetchall()
+    return (found[0][0] if found else 0), [text for _, text in found]
+
+
+def _repeated(connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: dict[str, str], days: Days) -> int:
+    """How many rows of raw are what the extraction before them, or another file of the same one, holds."""
+    version = ", ".join(quote(name) for name in [*table.key, "updated_at"])
+    content = f"hash({', '.join(quote(name) for name in columns)})"
+    row = connection.execute(f"""
+        SELECT count(*) FROM (
+            SELECT {content} AS content,
+                lag({content}) OVER (PARTITION BY {version} ORDER BY extracted_at, {content}) AS before
+            FROM {_raw(table, days)}
+            WHERE ({version}) IN (SELECT ({version}) FROM {_raw(table, days)} GROUP BY ALL HAVING count(*) > 1))
+        WHERE content = before""").fetchone()
+    assert row is not None  # noqa: S101 - an aggregate has a row
+    return int(row[0])
+
+
+def _raw(table: SourceTable, days: Days) -> str:
+    in_days = f"change_date BETWEEN {literal(days.first)} AND {literal(days.last)}"
+    return f"(FROM {LAKE}.{SCHEMA}.{quote(table.name)} WHERE {in_days})"
 
 
 @dataclass(frozen=True)

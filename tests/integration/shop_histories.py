@@ -145,7 +145,8 @@ ROUNDS = st.builds(
 HISTORIES = st.lists(ROUNDS, min_size=2, max_size=3)
 
 # What is too rare to be drawn: an attribute that is NULL for a while and then again what it was, each time seen by a
-# run; and an order that gets another day under its old `updated_at`.
+# run, with a new `updated_at` or (number 2) under the old one; a soft delete that is taken back under its `updated_at`;
+# and an order that gets another day under its old one.
 ALL_DAYS = Run(0, DAYS - 1)
 TOLD = [
     Round(
@@ -157,6 +158,9 @@ TOLD = [
                 Put("categories", (1,), at, {"name": first}),
                 Put("promotions", (1,), at, {"coupon_type": "Percentage", "price_treatment": treatment}),
                 Put("orders", (2,), 4, {"customer_id": 1, "payment_id": 1}, created=created),
+                Put("promotions", (2,), 3, {"coupon_type": "Fixed Amount", "price_treatment": treatment}),
+                Put("customers", (2,), 3, {"first_name": first, "last_name": last}),
+                Put("payments", (2,), 3, {"name": first}, deleted=None if best else 1),
             ]
             for _ in range(SHOPS)
         ),

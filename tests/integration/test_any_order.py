@@ -1,8 +1,9 @@
 """The rule above all others: whatever the order of changes and runs, the warehouse is that of a full rebuild.
 
-Hypothesis draws what shops do and which days are run when; raw must hold every version that a run met, once, and every
-table of warehouse and marts the rows that an independent reading of the contract (`warehouse_reference.py`) gives for
-raw. Runs go through the pipeline's own functions and dbt; Dagster, which would add seconds to each, stands aside.
+Hypothesis draws what shops do and which days are run when; raw must hold every version that a run met, each time that
+it was another one than the run before had met, and every table of warehouse and marts the rows that an independent
+reading of the contract (`warehouse_reference.py`) gives for raw. Runs go through the pipeline's own functions and dbt;
+Dagster, which would add seconds to each, stands aside.
 """
 
 import os
@@ -73,8 +74,9 @@ class Company(Lakehouse):
         self.lake = resources.enter_context(ducklake.connect(found))
         self.s3, self.iceberg = object_store.client(found), iceberg.connect(found)
         self.held: dict[tuple[str, tuple[int, ...]], Row] = {}
-        self.landed: dict[tuple[str, date], set[tuple[Any, ...]]] = {}
-        self.raw: dict[tuple[str, date], set[tuple[Any, ...]]] = {}
+        self.newest: dict[tuple[str, tuple[int, ...], Any], Row] = {}
+        self.landed: dict[tuple[str, date], list[tuple[Any, ...]]] = {}
+        self.raw: dict[tuple[str, date], list[tuple[Any, ...]]] = {}
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query on the lake, by the connection that is open already."""
@@ -112,12 +114,13 @@ class Company(Lakehouse):
             if run.registered:
                 files = landing.files(self.s3, self.bucket, table.name, days)
                 register(self.lake, self.iceberg, table, files, days, "run")
-        for (name, _), row in self.held.items():
-            day = max(row["updated_at"].date(), START.date())
-            if day in days:
-                self.landed.setdefault((name, day), set()).add((*row.values(), day))
+        for (name, key), row in self.held.items():
+            day, version = max(row["updated_at"].date(), START.date()), (name, key, row["updated_at"])
+            if day in days and self.newest.get(version) != row:
+                self.newest[version] = row
+                self.landed.setdefault((name, day), []).append((*row.values(), day))
         if run.registered:
-            self.raw |= {place: set(rows) for place, rows in self.landed.items() if place[1] in days}
+            self.raw |= {place: list(rows) for place, rows in self.landed.items() if place[1] in days}
 
 
 def differences(company: Company) -> list[str]:

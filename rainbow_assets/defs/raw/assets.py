@@ -50,7 +50,7 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
             done = register.register(connection, lake.iceberg, table, landed, days, context.run.run_id)
             counts = ducklake.known_files(connection, register.SCHEMA, table.name, [file.uri for file in landed])
             columns = register.known_columns(connection, table)
-            complete = reconcile.source_in_raw(connection, source, table, list(columns), days)
+            complete = reconcile.source_in_raw(connection, source, table, columns, days)
             agreement = reconcile.catalogs_agree(connection, lake.iceberg, table, landed, days)
             if complete.passed and table.name in coverage.TABLES:
                 coverage.note(connection, table.name, days, complete.at, context.run.run_id)

@@ -25,8 +25,8 @@ def check_specs(table: SourceTable) -> list[dg.AssetCheckSpec]:
         check_spec(
             key,
             COMPLETE,
-            "Every row that the source holds for the run's days is in raw once, with the same money. "
-            "Raw may hold more: versions that the source has since replaced.",
+            "Every row that the source holds for the run's days is, in every column, what raw extracted last of its "
+            "key and `updated_at`, and nothing is there twice. Raw may hold more: versions that the source replaced.",
             blocking=True,
         ),
         check_spec(
