@@ -18,7 +18,7 @@ from typing import Any
 from rainbow_assets.defs.serving import assets as serving
 from rainbow_assets.defs.transform import assets as transform
 from rainbow_assets.launch import run_batch
-from rainbow_assets.pipeline import arrival, reconcile, volume
+from rainbow_assets.pipeline import arrival, reconcile, transactions, volume
 
 STEPS = {"audit", "quality"}
 FUNCTIONS = (
@@ -28,6 +28,8 @@ FUNCTIONS = (
     (arrival, "delay"),
     (arrival, "late"),
     (arrival, "ahead"),
+    (arrival, "behind"),
+    (transactions, "look"),
     (volume, "volumes"),
     (serving, "compare"),
 )

@@ -5,6 +5,7 @@ A process that is killed cannot say that its run ended: the next one, or the ale
 Not here: what the job does (`jobs.py`) and how its progress looks (`cli/`).
 """
 
+import logging
 import os
 import uuid
 from collections.abc import Callable
@@ -37,7 +38,7 @@ class Outcome:
 
 
 def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome:
-    """Run `batch_job` for the days `first` to `last` in one run; `report` hears of each step that starts.
+    """Run `batch_job` for the days `first` to `last` in one run; `report` hears of each step that starts, or waits.
 
     The environment says where the Dagster instance is (`stack.environment`).
     """
@@ -46,6 +47,8 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
     def listen(entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
         if event is None:
+            if isinstance(entry.level, int) and entry.level >= logging.WARNING:  # what a step waits for, or tries again
+                report(entry.user_message)
             return
         if event.event_type == dg.DagsterEventType.STEP_START:
             report(str(event.step_key).replace("__", "/"))

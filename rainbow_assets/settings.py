@@ -86,6 +86,15 @@ class Settings(BaseModel):
     end_date: Day | None = Field(
         default=None, description="last daily partition, where days end before yesterday (UTC)"
     )
+    lookback_days: int = Field(
+        default=3, ge=0, le=366, description="days before a run's first in which it looks for rows that came late"
+    )
+    open_transactions_wait: int = Field(
+        default=600,
+        ge=0,
+        le=86400,
+        description="seconds that a run waits for transactions of the source that began before its last day's end",
+    )
     retention_days: int = Field(
         default=7, ge=0, le=36500, description="days that maintenance keeps snapshots and logs for"
     )

@@ -3,6 +3,7 @@
 Not here: how a system is reached (`systems/`). The resource has no configuration, so the UI can show no secret.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ class Lake(dg.ConfigurableResource["Lake"]):
     _settings: Settings | None = PrivateAttr(default=None)
     _connection: duckdb.DuckDBPyConnection | None = PrivateAttr(default=None)
     _catalog: SqlCatalog | None = PrivateAttr(default=None)
+    _patience: float | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Lake"]:  # noqa: ARG002 - Dagster's signature
@@ -47,6 +49,13 @@ class Lake(dg.ConfigurableResource["Lake"]):
             self._connection = self._stack.enter_context(ducklake.connect(self.settings))
             ducklake.ensure_catalog(self._connection)
         return self._connection
+
+    @property
+    def patience(self) -> float:
+        """Until when, by the monotonic clock, this run waits for open transactions: all its steps together."""
+        if self._patience is None:
+            self._patience = time.monotonic() + self.settings.open_transactions_wait
+        return self._patience
 
     @property
     def iceberg(self) -> SqlCatalog:

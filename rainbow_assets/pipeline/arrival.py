@@ -44,12 +44,13 @@ def delay(
     days: Days,
     settings: Settings,
 ) -> Delay:
-    """How long the rows of the new `files` took. Judged is a day by itself, while the partitions go on to yesterday.
+    """How long the rows of the new `files` of `days` took. Judged is a day by itself, while the partitions go on.
 
     A range, partitions that have ended (`RAINBOW_END_DATE`) and the first partition bring rows that are old by nature.
     """
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     judged = days.first == days.last and not days.open_start and settings.last_partition >= yesterday
+    files = {file: rows for file, rows in files.items() if file.day in days}
     if not files:
         return Delay(0, timedelta(), timedelta(), judged, [])
     rows = _read(list(files))
@@ -77,40 +78,70 @@ class Late:
         """Late rows of all days."""
         return sum(self.by_day.values())
 
+    def __str__(self) -> str:
+        """How many of which days."""
+        days = [f"{rows} of {day}" for day, rows in self.by_day.items()]
+        more = f" and {len(days) - SAMPLE} more days" if len(days) > SAMPLE else ""
+        return f"Late rows: {', '.join(days[:SAMPLE])}{more}."
+
 
 def late(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, landed: list[LandingFile], files: dict[LandingFile, int]
+    connection: duckdb.DuckDBPyConnection,
+    table: SourceTable,
+    landed: list[LandingFile],
+    files: dict[LandingFile, int],
+    days: Days,
 ) -> Late:
-    """The rows of the new `files` whose days have earlier files, `landed`."""
+    """The rows of the new `files` whose days have earlier files, `landed`, or lie before the run's `days`."""
     held = {file.day for file in landed}
-    added = {file: rows for file, rows in files.items() if file.day in held}
+    added = {file: rows for file, rows in files.items() if file.day in held or file.day < days.first}
     sample = _sample(connection, table, _read(list(added)), "updated_at") if added else []
     return Late({file.day: rows for file, rows in sorted(added.items())}, sample)
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """Rows of the source that no partition will take as they are: how many, and some of them."""
+class Beyond:
+    """Rows of the source, from `after` on, that no partition will take as they are: how many, and some of them."""
 
     after: datetime
     rows: int
     sample: list[str]
 
 
-def ahead(source_url: str, table: SourceTable, settings: Settings) -> Ahead:
+def ahead(source_url: str, table: SourceTable, settings: Settings) -> Beyond:
     """The rows whose `updated_at` is in the future and beyond the newest partition; an index range gives them.
 
     Raises:
         TransientError: the source does not answer.
     """
-    end = datetime.combine(settings.last_partition + timedelta(days=1), time.min)
-    after = max(end, datetime.now(UTC).replace(tzinfo=None) + CLOCKS_DIFFER)
+    return _beyond(source_url, table, max(_after(settings.last_partition), _soon()), None)
+
+
+def behind(source_url: str, table: SourceTable, settings: Settings) -> Beyond:
+    """The rows behind `RAINBOW_END_DATE`, the end of the partitions, that are not `ahead`: written since.
+
+    Raises:
+        TransientError: the source does not answer.
+    """
+    end, soon = _after(settings.end_date or settings.last_partition), _soon()
+    return _beyond(source_url, table, end, soon) if settings.end_date and end < soon else Beyond(end, 0, [])
+
+
+def _after(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time.min)
+
+
+def _soon() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None) + CLOCKS_DIFFER
+
+
+def _beyond(source_url: str, table: SourceTable, after: datetime, before: datetime | None) -> Beyond:
     key = ", ".join(quote(name) for name in [*table.key, "updated_at"])
     query = f"""
         SELECT count(*) OVER (), row({key})::text FROM public.{quote(table.name)}
-        WHERE updated_at >= %s ORDER BY updated_at LIMIT {SAMPLE}"""
-    rows = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", query, [after])
-    return Ahead(after, rows[0][0] if rows else 0, [text for _, text in rows])
+        WHERE updated_at >= %s {"AND updated_at < %s" if before else ""} ORDER BY updated_at LIMIT {SAMPLE}"""
+    rows = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", query, [after, before] if before else [after])
+    return Beyond(after, rows[0][0] if rows else 0, [text for _, text in rows])
 
 
 def _read(files: list[LandingFile]) -> str:

@@ -4,7 +4,7 @@ Here: the notes that raw's steps take. Not here: what they mean to a build (`mod
 live views, which count a sale in the batch part or in the speed part by them (`speed/`).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -18,11 +18,15 @@ TABLES = ("orders", "orderdetails")  # what a sale is made of
 def note(connection: duckdb.DuckDBPyConnection, table: str, days: Days, at: datetime, run_id: str) -> None:
     """Note that raw holds all of `table` in `days` that was committed before `at` (UTC).
 
+    The first partition is left out where just a part of what it takes was looked at.
     Call it after the files are registered: a build that sees the note then sees them, too.
 
     Raises:
         TransientError: the lake does not answer.
     """
+    first = days.first + timedelta(days=1) if days.since else days.first
+    if first > days.last:
+        return
     with ducklake.transaction(connection, f"cover {table}", run_id):
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.ops")
         connection.execute(
@@ -31,5 +35,5 @@ def note(connection: duckdb.DuckDBPyConnection, table: str, days: Days, at: date
         )
         connection.execute(
             f"INSERT INTO {LAKE}.ops.coverage VALUES (?, ?, ?, ?, ?)",
-            [table, days.first, days.last, days.open_start, at],
+            [table, first, days.last, days.open_start, at],
         )

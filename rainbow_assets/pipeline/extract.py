@@ -5,7 +5,7 @@ writing of files that never change again. Not here: schema drift (`drift.py`) an
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -76,10 +76,12 @@ def extract(
     landed: list[LandingFile],
     bucket: str,
     run_id: str,
+    once_first: Sequence[LandingFile] = (),
 ) -> Extracted:
     """Append the versions of `table` in `days` that are not what `landed` holds of them; nothing new, no file.
 
-    `columns`: name to lake type, as `drift.check` found them in the source. `landed`: every file of these days.
+    `columns`: name to lake type, as `drift.check` found them in the source. `landed`: every file of these days, as
+    `landing.files` lists them; `once_first`: what `register.once_first` adds to them.
 
     Raises:
         DataError: a value does not fit its lake type; the message has PostgreSQL's or DuckDB's reason.
@@ -91,7 +93,8 @@ def extract(
         connection.execute(postgres_source(source_url))
         for part in passes(source_url, table, days):
             read += stage(connection, table, columns, part)
-            held = [file for file in landed if file.day in part]
+            held = [file for file in landed if part.oldest <= file.day <= part.last]
+            held += [file for file in once_first if file.day > part.last]
             files |= append(connection, table, columns, held, part.first, bucket, run_id)
     except duckdb.Error as error:
         # DuckDB tells what PostgreSQL's server refuses as an I/O error too; the server says ERROR of a value.
@@ -126,9 +129,9 @@ def source_query(table: SourceTable, columns: dict[str, str], days: Days) -> str
 
 
 def within(days: Days) -> str:
-    """SQL for PostgreSQL: `updated_at` falls into `days`; the first partition has no lower bound."""
+    """SQL: `updated_at` falls into `days`; the first partition has no lower bound."""
     upper = f"updated_at < {literal(days.last + timedelta(days=1))}"
-    return upper if days.open_start else f"updated_at >= {literal(days.first)} AND {upper}"
+    return upper if days.open_start else f"updated_at >= {literal(days.oldest)} AND {upper}"
 
 
 def change_date(first: date) -> str:
@@ -149,6 +152,7 @@ def passes(source_url: str, table: SourceTable, days: Days) -> list[Days]:
             days.first + timedelta(days=start),
             min(days.last, days.first + timedelta(days=start + width - 1)),
             open_start=days.open_start and start == 0,
+            since=days.since if start == 0 else None,
         )
         for start in starts
     ]

@@ -7,7 +7,7 @@ Here: `raw/<table>/change_date=YYYY-MM-DD/<unique>.parquet` and nothing else. No
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from rainbow_assets.systems import object_store
@@ -36,11 +36,15 @@ class LandingFile:
 
 @dataclass(frozen=True)
 class Days:
-    """A closed range of days; `open_start`: the first partition, which also takes everything older."""
+    """A closed range of days; `open_start`: the first partition, which also takes everything older.
+
+    `since`: the same, but for what is not older than that day.
+    """
 
     first: date
     last: date
     open_start: bool = False
+    since: date | None = None
 
     def __contains__(self, day: date) -> bool:
         """Whether `day` is in the range."""
@@ -49,6 +53,34 @@ class Days:
     def __str__(self) -> str:
         """`2026-01-01`, or `2026-01-01..2026-01-31`."""
         return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
+
+    @property
+    def end(self) -> datetime:
+        """The moment at which they are over."""
+        return datetime.combine(self.last + timedelta(days=1), time.min)
+
+    @property
+    def oldest(self) -> date:
+        """The first day whose files may hold rows of these days: the first partition may have been another one."""
+        return date.min if self.open_start else self.since or self.first
+
+
+def look_back(days: Days, number: int, start: date) -> Days | None:
+    """The `number` days before `days`, whose rows may have come late; None where there are none.
+
+    `start`: the first partition, which takes what is older.
+    """
+    since = days.first - timedelta(days=number)
+    first, last = max(since, start), days.first - timedelta(days=1)
+    if days.open_start or first > last:
+        return None
+    return Days(first, last, since=since if since < first else None)
+
+
+def with_look_back(days: Days, number: int, start: date) -> Days:
+    """`days` and those that `look_back` gives before them."""
+    earlier = look_back(days, number, start)
+    return Days(earlier.first, days.last, since=earlier.since) if earlier else days
 
 
 def new_key(table: str, day: date, name: str) -> str:
@@ -66,7 +98,7 @@ def parse(bucket: str, key: str) -> LandingFile | None:
 
 
 def files(client: "S3Client", bucket: str, table: str, days: Days) -> list[LandingFile]:
-    """The files of `table` in `days`, in order. Lists only that part of the prefix.
+    """The files of `table` that are of `days` or may hold rows of them, in order. Lists only that part of the prefix.
 
     Raises:
         TransientError: the object store does not answer.
@@ -77,9 +109,9 @@ def files(client: "S3Client", bucket: str, table: str, days: Days) -> list[Landi
 def _files(client: "S3Client", bucket: str, table: str, days: Days) -> Iterator[LandingFile]:
     prefix = f"{PREFIX}/{table}/"
     # The name just before the first day's folder: some servers skip a folder that is named itself.
-    start = f"{prefix}change_date={days.first - timedelta(days=1)}~"
-    if days.first == days.last:
-        prefix, start = f"{prefix}change_date={days.first}/", ""
+    start = "" if days.oldest == date.min else f"{prefix}change_date={days.oldest - timedelta(days=1)}~"
+    if days.oldest == days.last:
+        prefix, start = f"{prefix}change_date={days.last}/", ""
     for key in object_store.keys(client, bucket, prefix, start):
         file = parse(bucket, key)
         if file is None:

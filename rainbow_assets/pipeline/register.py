@@ -5,10 +5,12 @@ off is finished by the next. Not here: the catalogs' own interfaces (`systems/`)
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import duckdb
 from pyiceberg.catalog.sql import SqlCatalog
 
+from rainbow_assets.pipeline import landing
 from rainbow_assets.pipeline.landing import Days, LandingFile
 from rainbow_assets.systems import ducklake, iceberg
 from rainbow_assets.tables import SourceTable
@@ -36,7 +38,8 @@ def register(
 ) -> Registered:
     """Register the files of `landed` that a catalog does not have yet; create the table or add new columns first.
 
-    `landed`: every file of `table` in `days`. What is registered depends on the files alone: the source may be away.
+    `landed`: every file of `table` in `days`, as `landing.files` lists them. What is registered depends on them alone:
+    the source may be away.
 
     Raises:
         TransientError: a catalog or the object store does not answer.
@@ -49,13 +52,25 @@ def register(
     columns = expected | ducklake.file_columns(connection, new_ducklake)
 
     target = iceberg.ensure_table(catalog, SCHEMA, table.name, columns)
-    held = iceberg.files(target, days.first, days.last) if uris else {}
+    held = iceberg.files(target, days.oldest, days.last) if uris else {}
     new_iceberg = [uri for uri in uris if uri not in held]
     iceberg.add_files(target, new_iceberg, run_id)
 
     added = ducklake.ensure_table(connection, SCHEMA, table.name, columns)
     ducklake.add_files(connection, SCHEMA, table.name, new_ducklake, run_id)
     return Registered(len(new_iceberg), len(new_ducklake), added)
+
+
+def once_first(connection: duckdb.DuckDBPyConnection, table: SourceTable, days: Days) -> list[LandingFile]:
+    """The files of days behind the first of `days` that hold rows of them: such a day was the first partition once.
+
+    Raises:
+        TransientError: the catalog does not answer.
+    """
+    before = days.last + timedelta(days=1)
+    found = ducklake.reaching_back(connection, SCHEMA, table.name, "updated_at", days.first, before)
+    files = (landing.parse(*uri.removeprefix("s3://").split("/", 1)) for uri in found)
+    return [file for file in files if file]
 
 
 def known_columns(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> dict[str, str]:

@@ -36,6 +36,10 @@ def ensure_databases(port: int, credentials: Credentials, suffix: str = "") -> d
             _ensure_role(admin, role, password)
             _ensure_database(admin, database + suffix, role)
             urls[setting] = _url(port, role, password, database + suffix)
+        # A run asks which transactions are open in the source, whoever's they are.
+        owner = DATABASES["source_url"][1]
+        if admin.execute("SELECT NOT pg_has_role(%s, 'pg_read_all_stats', 'member')", [owner]).fetchone() == (True,):
+            admin.execute(sql.SQL("GRANT pg_read_all_stats TO {}").format(sql.Identifier(owner)))
         shop = DATABASES["source_url"][0] + suffix
         _ensure_role(admin, STREAM, credentials.rainbow_stream, "REPLICATION")
         admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(*map(sql.Identifier, (shop, STREAM))))

@@ -8,6 +8,7 @@ import importlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -193,6 +194,32 @@ def known_files(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
         WHERE s.schema_name = ? AND t.table_name = ? AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL
             AND f.end_snapshot IS NULL AND f.path IN (SELECT unnest(?))"""
     return dict(connection.execute(query, [schema, table, uris]).fetchall()) if uris else {}
+
+
+def reaching_back(
+    connection: duckdb.DuckDBPyConnection, schema: str, table: str, column: str, after: date, before: date
+) -> list[str]:
+    """The files of partitions behind the day `after` whose `column` has a time before `before`, by the catalog's books.
+
+    The books have both as ISO text.
+
+    Raises:
+        TransientError: the catalog does not answer.
+    """
+    query = f"""
+        SELECT f.path FROM ducklake_data_file AS f
+        JOIN ducklake_table AS t USING (table_id)
+        JOIN ducklake_schema AS s USING (schema_id)
+        JOIN ducklake_file_partition_value AS p USING (data_file_id, table_id)
+        JOIN ducklake_column AS c USING (table_id)
+        JOIN ducklake_file_column_stats AS v USING (data_file_id, table_id, column_id)
+        WHERE s.schema_name = {literal(schema)} AND t.table_name = {literal(table)}
+            AND c.column_name = {literal(column)}
+            AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL AND c.end_snapshot IS NULL AND f.end_snapshot IS NULL
+            AND p.partition_value > {literal(after)} COLLATE "C" AND v.min_value < {literal(before)} COLLATE "C" """
+    with transaction(connection):  # for its failures
+        rows = connection.execute(f"FROM postgres_query('__ducklake_metadata_{LAKE}', {literal(query)})").fetchall()
+    return [path for (path,) in rows]
 
 
 def row_count(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:

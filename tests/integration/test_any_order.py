@@ -21,7 +21,7 @@ from isolation import new_lake
 from rainbow_assets.pipeline import drift, landing
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.register import known_columns, register
+from rainbow_assets.pipeline.register import known_columns, once_first, register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import ducklake, iceberg, object_store, postgres
@@ -74,6 +74,7 @@ class Company(Lakehouse):
         self.lake = resources.enter_context(ducklake.connect(found))
         self.s3, self.iceberg = object_store.client(found), iceberg.connect(found)
         self.held: dict[tuple[str, tuple[int, ...]], Row] = {}
+        self.first = 0  # the first partition, a day from START on
         self.newest: dict[tuple[str, tuple[int, ...], Any], Row] = {}
         self.landed: dict[tuple[str, date], list[tuple[Any, ...]]] = {}
         self.raw: dict[tuple[str, date], list[tuple[Any, ...]]] = {}
@@ -106,16 +107,18 @@ class Company(Lakehouse):
     def run(self, run: Run) -> None:
         """Extract and register, as the assets of landing and raw do."""
         first, last = ((START + timedelta(days=number)).date() for number in (run.first, run.last))
-        days = Days(first, last, open_start=run.first == 0)
+        days = Days(first, last, open_start=run.first == self.first)
         for table in TABLES.values():
             columns = drift.check(self.url, table, known_columns(self.lake, table))
             files = landing.files(self.s3, self.bucket, table.name, days)
-            extract(self.lake, self.url, table, columns.all, days, files, self.bucket, "run")
+            older = once_first(self.lake, table, days)
+            extract(self.lake, self.url, table, columns.all, days, files, self.bucket, "run", older)
             if run.registered:
                 files = landing.files(self.s3, self.bucket, table.name, days)
                 register(self.lake, self.iceberg, table, files, days, "run")
         for (name, key), row in self.held.items():
-            day, version = max(row["updated_at"].date(), START.date()), (name, key, row["updated_at"])
+            start = START.date() + timedelta(days=self.first)
+            day, version = max(row["updated_at"].date(), start), (name, key, row["updated_at"])
             if day in days and self.newest.get(version) != row:
                 self.newest[version] = row
                 self.landed.setdefault((name, day), []).append((*row.values(), day))
@@ -166,3 +169,18 @@ def test_any_order_of_changes_and_runs_gives_the_rows_of_a_full_rebuild(stack: S
                 wrong = differences(company)
                 note(f"after round {number}:\n" + "\n".join(wrong[:20]))
                 assert not wrong
+
+
+def test_a_start_that_was_moved_doubles_nothing(stack: Settings) -> None:
+    with company_of(stack) as company:
+        for shop in range(2):
+            company.put(shop, STOCK)
+        for first, last in ((2, 3), (0, 1), (0, 4), (3, 4), (1, 3)):
+            company.first = first
+            company.run(Run(first, last))
+        company.put(0, [Put("payments", (1,), 0, {"name": "b"}), Put("orders", (1,), -1, {"customer_id": 2})])
+        company.run(Run(1, 1))
+        rows = sum(len(found) for found in company.raw.values())
+        assert rows == len(company.held) + 2
+        assert company.dbt("run", *QUICKLY)
+        assert not differences(company)

@@ -89,7 +89,7 @@ def test_arrival_late_rows_and_rows_that_lie_ahead(shop: Shop) -> None:
         landed = shop.files(looked_at, ORDERS)
         files = shop.land(looked_at, ORDERS).files
         delay = arrival.delay(shop.lake, ORDERS, files, looked_at, settings)
-        return delay, arrival.late(shop.lake, ORDERS, landed, files)
+        return delay, arrival.late(shop.lake, ORDERS, landed, files, looked_at)
 
     delay, late = look(Days(YESTERDAY, YESTERDAY))
     assert (delay.rows, delay.passed, late.by_day) == (100, True, {})
@@ -113,6 +113,11 @@ def test_arrival_late_rows_and_rows_that_lie_ahead(shop: Shop) -> None:
     assert (ahead.rows, ahead.sample[1]) == (2, "(2,infinity)")
     ended = settings.record(end_date=YESTERDAY - timedelta(days=3))
     assert arrival.delay(shop.lake, ORDERS, dict.fromkeys(shop.files(days, ORDERS), 1), days, ended).passed
+    assert arrival.behind(shop.url, ORDERS, settings).rows == 0
+    behind = arrival.behind(shop.url, ORDERS, ended)
+    assert (behind.rows, len(behind.sample), behind.after.date()) == (3 * 100 + 1, 5, YESTERDAY - timedelta(days=2))
+    assert arrival.ahead(shop.url, ORDERS, ended).rows == 2
+    assert arrival.behind(shop.url, ORDERS, settings.record(end_date=TODAY + timedelta(days=1))).rows == 0
 
 
 def test_files_that_are_broken_or_known_to_one_catalog(shop: Shop) -> None:

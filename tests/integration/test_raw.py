@@ -1,5 +1,6 @@
 """landing and raw on the real stack: what lands, what is added later, and who can read it."""
 
+import re
 from datetime import date
 
 import dagster as dg
@@ -9,10 +10,10 @@ import pytest
 
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.errors import DataError, RainbowError, SchemaDriftError, SettingsError, TransientError
-from rainbow_assets.pipeline import checksum, drift, landing, reconcile
-from rainbow_assets.pipeline.extract import extract
+from rainbow_assets.pipeline import arrival, checksum, drift, landing, reconcile
+from rainbow_assets.pipeline.extract import extract, within
 from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.register import known_columns, register
+from rainbow_assets.pipeline.register import known_columns, once_first, register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, postgres
@@ -40,8 +41,8 @@ class Shop:
 
     def land(self, days: Days, table=DETAILS):
         columns = drift.check(self.url, table, known_columns(self.lake, table))
-        files = self.files(days, table)
-        return extract(self.lake, self.url, table, columns.all, days, files, self.settings.s3_bucket, "run-1")
+        files, older = self.files(days, table), once_first(self.lake, table, days)
+        return extract(self.lake, self.url, table, columns.all, days, files, self.settings.s3_bucket, "run-1", older)
 
     def register(self, days: Days, table=DETAILS):
         return register(self.lake, self.iceberg, table, self.files(days, table), days, "run-1")
@@ -174,6 +175,75 @@ def test_the_first_partition_takes_everything_older(shop):
     shop.sql("INSERT INTO orderdetails VALUES (1000, 1, 1, 1.00, NULL, '2019-05-05', '2019-05-05', NULL)")
     shop.ingest(day(MARCH_1, open_start=True))
     assert shop.rows("SELECT DISTINCT change_date FROM lake.raw.orderdetails WHERE id = 1000") == [(MARCH_1,)]
+
+
+def test_a_run_looks_back_for_what_came_late(shop):
+    start = MARCH_1
+    shop.ingest(day(start, open_start=True))
+    shop.ingest(day(MARCH_2))
+    late = ("2026-02-27 23:59", "2026-02-28 23:59", "2026-03-01 23:59:58", "2026-03-02 12:00")
+    for number, time in enumerate(late):
+        shop.sql(f"INSERT INTO orderdetails VALUES ({900 + number}, 1, 1, 1.00, NULL, '{time}', '{time}', NULL)")
+    shop.sql("UPDATE orderdetails SET price = 7.77 WHERE id = 20")  # of March 1, under its old time
+    columns = DETAILS.columns
+    earlier = landing.look_back(day(MARCH_3), 2, start)
+    assert reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, earlier).missing == 3
+
+    scope = landing.with_look_back(day(MARCH_3), 3, start)
+    landed = shop.files(scope)
+    done, _ = shop.ingest(scope)
+    found = arrival.late(shop.lake, DETAILS, landed, done.files, day(MARCH_3))
+    assert found.by_day == {MARCH_1: 3, MARCH_2: 1}  # the first partition takes what is older, of the days looked at
+    assert str(found) == "Late rows: 3 of 2026-03-01, 1 of 2026-03-02."
+    assert {file.day for file in done.files} == {MARCH_1, MARCH_2, MARCH_3}
+    assert shop.ingest(scope)[0].files == {}
+    for days in (day(MARCH_3), landing.look_back(day(MARCH_3), 3, start)):
+        assert reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, days).passed
+    everything = Days(start, MARCH_3, open_start=True)
+    assert reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, everything).sample == [
+        "(900, 1, '2026-02-27 23:59:00')"  # older than it looked back
+    ]
+    files = shop.files(everything)
+    assert reconcile.catalogs_agree(shop.lake, shop.iceberg, DETAILS, files, everything).wrong == []
+
+
+def test_what_a_check_reads_of_raw_are_the_files_of_its_days(shop):
+    shop.ingest(Days(MARCH_1, MARCH_3))
+    [(_, plan)] = shop.rows(
+        f"EXPLAIN ANALYZE SELECT sum(price) FROM lake.raw.orderdetails WHERE {within(day(MARCH_2))}"
+    )
+    assert re.findall(r"Total Files Read: (\d+)", plan) == ["1"]
+
+
+def test_a_first_partition_that_is_moved_lands_nothing_twice(shop):
+    shop.sql(
+        "INSERT INTO orderdetails SELECT i, 1, 1, 1.00, NULL, t, t, NULL FROM (SELECT i, timestamp '2026-02-20' "
+        "+ i * interval '1 day' - interval '1000 days' AS t FROM generate_series(1000, 1008) AS i)"
+    )
+    everything = Days(MARCH_1, MARCH_3, open_start=True)
+    february = [date(2026, 2, number) for number in range(24, 29)]
+
+    def check(days=everything):
+        return reconcile.source_in_raw(shop.lake, shop.url, DETAILS, DETAILS.columns, days)
+
+    shop.ingest(day(MARCH_2, open_start=True))
+    shop.ingest(day(MARCH_3))
+    assert check().passed
+    for first in (Days(february[0], MARCH_3, open_start=True), day(february[0], open_start=True), everything):
+        assert shop.ingest(first)[0].files == {}
+    for single in [*february[1:], MARCH_1]:
+        assert shop.ingest(day(single))[0].files == {}
+    shop.sql("UPDATE orderdetails SET quantity = 9 WHERE id IN (1, 1001)")
+    assert check().missing == 2
+    [(file, rows)] = shop.ingest(day(MARCH_1))[0].files.items()
+    assert (file.day, rows) == (MARCH_1, 1)
+    for first in (day(MARCH_3, open_start=True), Days(MARCH_2, MARCH_3, open_start=True)):  # to a later day
+        landed, registered = shop.ingest(first)
+        assert (landed.rows_written, registered.iceberg) == (1 - (first.first == MARCH_2), 1 - (first.first == MARCH_2))
+        files = shop.files(first)
+        assert reconcile.catalogs_agree(shop.lake, shop.iceberg, DETAILS, files, first).wrong == []
+        assert check(first).passed
+    assert shop.rows("SELECT count(*), count(DISTINCT id) FROM lake.raw.orderdetails") == [(211, 209)]
 
 
 def test_what_a_killed_run_left_is_registered_by_the_next(shop):

@@ -8,9 +8,9 @@ from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_fa
 from rainbow_assets.defs.landing.checks import WHOLE, check_results, check_specs
 from rainbow_assets.defs.partitions import DAILY, days_of
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import arrival, drift, landing, reconcile
+from rainbow_assets.pipeline import arrival, drift, landing, reconcile, transactions
 from rainbow_assets.pipeline.extract import extract
-from rainbow_assets.pipeline.register import LINEAGE, known_columns
+from rainbow_assets.pipeline.register import LINEAGE, known_columns, once_first
 from rainbow_assets.systems import ducklake, object_store, postgres
 from rainbow_assets.tables import TABLES, SourceTable
 
@@ -37,7 +37,10 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         settings = lake.settings
         days = days_of(context, settings)
+        scope = landing.with_look_back(days, settings.lookback_days, settings.start_date)
         source, bucket = settings.secret("source_url"), settings.s3_bucket
+        with told_failures(context):
+            found = transactions.wait(source, days.end, lake.patience, context.log.warning)
         with (
             told_failures(context),
             postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", f"landing.{table.name}"),
@@ -45,18 +48,21 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
             connection = lake.connection
             object_store.abort_uploads(lake.s3, bucket, f"{landing.PREFIX}/{table.name}/")
             columns = drift.check(source, table, known_columns(connection, table))
-            landed = landing.files(lake.s3, bucket, table.name, days)
-            done = extract(connection, source, table, columns.all, days, landed, bucket, context.run.run_id)
+            landed = landing.files(lake.s3, bucket, table.name, scope)
+            older = once_first(connection, table, scope)
+            done = extract(connection, source, table, columns.all, scope, landed, bucket, context.run.run_id, older)
             broken = reconcile.broken_files(connection, done.files)
             with ducklake.transaction(connection):  # for its failures
                 delay = arrival.delay(connection, table, done.files, days, settings)
-                late = arrival.late(connection, table, landed, done.files)
-            ahead = arrival.ahead(source, table, settings)
+                late = arrival.late(connection, table, landed, done.files, days)
+            ahead, behind = arrival.ahead(source, table, settings), arrival.behind(source, table, settings)
         yield dg.MaterializeResult(
             metadata={
                 "dagster/uri": f"s3://{bucket}/{landing.PREFIX}/{table.name}/",
                 "dagster/column_schema": table_schema(columns.all | LINEAGE),
                 "days": str(days),
+                "looked_back_to": str(scope.oldest) if scope != days else None,
+                "late_rows": late.rows,
                 "rows_read": done.rows_read,
                 "rows_written": done.rows_written,
                 "files_written": len(done.files),
@@ -78,7 +84,7 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
                 **what_to_do(WHOLE),
             },
         )
-        yield from check_results(table, columns, delay, late, ahead)
+        yield from check_results(table, columns, delay, late, ahead, behind, found)
 
     return run
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from rainbow_assets.defs.conventions import check_spec, what_to_do
-from rainbow_assets.pipeline.arrival import Ahead, Delay, Late
+from rainbow_assets.pipeline.arrival import Beyond, Delay, Late
 from rainbow_assets.pipeline.drift import Columns
+from rainbow_assets.pipeline.transactions import Open
 from rainbow_assets.tables import SourceTable
 
 WHOLE = "written_files_are_whole"
@@ -14,6 +15,8 @@ KNOWN = "columns_are_known"
 IN_TIME = "rows_arrive_in_time"
 NOT_LATE = "no_rows_come_late"
 NOT_AHEAD = "no_rows_lie_ahead"
+NOT_BEHIND = "no_rows_lie_behind"
+NONE_OPEN = "no_transactions_are_open"
 
 
 def check_specs(table: SourceTable) -> list[dg.AssetCheckSpec]:
@@ -28,13 +31,24 @@ def check_specs(table: SourceTable) -> list[dg.AssetCheckSpec]:
         ),
         check_spec(key, KNOWN, "The source has no column that the registry does not know; new ones are taken along."),
         check_spec(key, IN_TIME, "Half of the new rows of a day were read within 48 hours of their `updated_at`."),
-        check_spec(key, NOT_LATE, "No row came for a day that had been loaded before."),
+        check_spec(
+            key,
+            NOT_LATE,
+            "No row came for a day that had been loaded before, and of the days before the run's, as many as "
+            "`RAINBOW_LOOKBACK_DAYS`, raw lacked none.",
+        ),
         check_spec(key, NOT_AHEAD, "No row's `updated_at` lies in the future, where no partition will take it."),
+        check_spec(key, NOT_BEHIND, "No row came after `RAINBOW_END_DATE`, where no partition takes it."),
+        check_spec(
+            key,
+            NONE_OPEN,
+            "When the rows were read, no transaction of the source was open that began before the last day's end.",
+        ),
     ]
 
 
 def check_results(
-    table: SourceTable, columns: Columns, delay: Delay, late: Late, ahead: Ahead
+    table: SourceTable, columns: Columns, delay: Delay, late: Late, ahead: Beyond, behind: Beyond, found: Open
 ) -> Iterator[dg.AssetCheckResult]:
     """The results of all but the first; each a warning."""
     unknown = {name: kind for name, kind in columns.all.items() if name not in table.columns}
@@ -63,7 +77,7 @@ def check_results(
         check_name=NOT_LATE,
         passed=not late.by_day,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{late.rows} rows of {len(late.by_day)} past days." if late.by_day else None,
+        description=str(late) if late.by_day else None,
         metadata={
             "rows": late.rows,
             "days": len(late.by_day),
@@ -78,4 +92,27 @@ def check_results(
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{ahead.rows} rows lie behind {ahead.after:%Y-%m-%d %H:%M}." if ahead.rows else None,
         metadata={"rows": ahead.rows, "after": str(ahead.after), "sample": ahead.sample, **what_to_do(NOT_AHEAD)},
+    )
+    yield dg.AssetCheckResult(
+        check_name=NOT_BEHIND,
+        passed=behind.rows == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{behind.rows} rows from {behind.after:%Y-%m-%d} on: no day after RAINBOW_END_DATE is run. "
+        "Set a later one, or none."
+        if behind.rows
+        else None,
+        metadata={"rows": behind.rows, "after": str(behind.after), "sample": behind.sample, **what_to_do(NOT_BEHIND)},
+    )
+    yield dg.AssetCheckResult(
+        check_name=NONE_OPEN,
+        passed=found.passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=None if found.passed else f"Rows may still come: {found}.",
+        metadata={
+            "sessions": len(found.sessions),
+            "sample": [str(session) for session in found.sessions[:5]] or [found.untold],
+            "ended": str(found.end),
+            "looked_at": str(found.at),
+            **what_to_do(NONE_OPEN),
+        },
     )

@@ -14,7 +14,7 @@ from rainbow_assets.defs.raw.checks import (
     volume_results,
 )
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import coverage, landing, reconcile, register, volume
+from rainbow_assets.pipeline import coverage, landing, reconcile, register, transactions, volume
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES, SourceTable
 
@@ -41,19 +41,29 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         settings = lake.settings
         days = days_of(context, settings)
+        earlier = landing.look_back(days, settings.lookback_days, settings.start_date)
+        scope = landing.with_look_back(days, settings.lookback_days, settings.start_date)
         with (
             told_failures(context),
             postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", f"raw.{table.name}"),
         ):
             connection, source = lake.connection, settings.secret("source_url")
-            landed = landing.files(lake.s3, settings.s3_bucket, table.name, days)
-            done = register.register(connection, lake.iceberg, table, landed, days, context.run.run_id)
-            counts = ducklake.known_files(connection, register.SCHEMA, table.name, [file.uri for file in landed])
+            landed = landing.files(lake.s3, settings.s3_bucket, table.name, scope)
+            done = register.register(connection, lake.iceberg, table, landed, scope, context.run.run_id)
+            of_days = [file.uri for file in landed if file.day in days]
+            counts = ducklake.known_files(connection, register.SCHEMA, table.name, of_days)
             columns = register.known_columns(connection, table)
-            complete = reconcile.source_in_raw(connection, source, table, columns, days)
-            agreement = reconcile.catalogs_agree(connection, lake.iceberg, table, landed, days)
-            if complete.passed and table.name in coverage.TABLES:
-                coverage.note(connection, table.name, days, complete.at, context.run.run_id)
+            found = transactions.look(source, days.end)
+            complete = {
+                part: reconcile.source_in_raw(connection, source, table, columns, part)
+                for part in (days, earlier)
+                if part
+            }
+            agreement = reconcile.catalogs_agree(connection, lake.iceberg, table, landed, scope)
+            for part, looked in complete.items():
+                settled = found.settled(part) if looked.passed and table.name in coverage.TABLES else None
+                if settled:
+                    coverage.note(connection, table.name, settled, looked.at, context.run.run_id)
             with ducklake.transaction(connection):  # for its failures
                 daily = table.name in DAILY_TABLES
                 volumes = volume.volumes(connection, table.name, days, settings) if daily else None
@@ -65,14 +75,14 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
                 # Dagster stamps one value on every partition of a range: the count is a partition's only for one.
                 **({"dagster/partition_row_count": sum(counts.values())} if days.first == days.last else {}),
                 "rows": sum(counts.values()),
-                "files": len(landed),
+                "files": len(of_days),
                 "files_new_in_iceberg": done.iceberg,
                 "files_new_in_ducklake": done.ducklake,
                 "new_columns": done.added_columns,
             }
         )
-        yield completeness_result(complete, days)
-        yield agreement_result(agreement, days)
+        yield completeness_result(complete[days], days, complete[earlier] if earlier else None, earlier)
+        yield agreement_result(agreement, scope)
         if volumes:
             yield from volume_results(volumes)
 

@@ -44,21 +44,27 @@ def check_specs(table: SourceTable) -> list[dg.AssetCheckSpec]:
     return specs
 
 
-def completeness_result(found: Completeness, days: Days) -> dg.AssetCheckResult:
-    """The result of the comparison with the source."""
+def completeness_result(
+    found: Completeness, days: Days, looked_back: Completeness | None = None, earlier: Days | None = None
+) -> dg.AssetCheckResult:
+    """The result of the comparison with the source. What is wrong in the days looked back on alone is a warning."""
+    failing = [str(part) for part, look in ((days, found), (earlier, looked_back)) if look and not look.passed]
+    told = looked_back if looked_back and found.passed else found
     return dg.AssetCheckResult(
         check_name=COMPLETE,
-        passed=found.passed,
-        description=None
-        if found.passed
-        else "Run the partition again: it adds what is missing. Money that raw cannot hold "
-        "exactly (NaN, more than two decimals) must be corrected in the source.",
+        passed=not failing,
+        severity=dg.AssetCheckSeverity.WARN if found.passed else dg.AssetCheckSeverity.ERROR,
+        description=f"Run {' and '.join(failing)} again: it adds what is missing. Money that raw cannot hold "
+        "exactly (NaN, more than two decimals) must be corrected in the source."
+        if failing
+        else None,
         metadata={
             "days": str(days),
+            "looked_back_on": str(earlier),
             "source_rows": found.rows,
-            "missing": found.missing,
-            "repeated": found.repeated,
-            "sample_of_missing_keys": found.sample,
+            "missing": told.missing,
+            "repeated": told.repeated,
+            "sample_of_missing_keys": told.sample,
             **what_to_do(COMPLETE),
         },
     )

@@ -61,3 +61,28 @@ def test_days_are_a_closed_range():
     assert JAN_3 not in days
     assert str(days) == "2026-01-01..2026-01-02"
     assert str(Days(JAN_1, JAN_1)) == "2026-01-01"
+
+
+@pytest.mark.parametrize(
+    ("days", "number", "looked_back_on"),
+    [
+        (Days(JAN_3, JAN_3), 1, Days(JAN_2, JAN_2)),
+        (Days(JAN_3, JAN_3), 2, Days(JAN_1, JAN_2)),
+        (Days(JAN_3, JAN_3), 3, Days(JAN_1, JAN_2, since=date(2025, 12, 31))),  # JAN_1 takes what is older
+        (Days(JAN_2, JAN_3), 1, Days(JAN_1, JAN_1)),
+        (Days(JAN_3, JAN_3), 0, None),
+        (Days(JAN_1, JAN_3, open_start=True), 3, None),
+    ],
+)
+def test_what_is_looked_back_on(days, number, looked_back_on):
+    assert landing.look_back(days, number, JAN_1) == looked_back_on
+    scope = landing.with_look_back(days, number, JAN_1)
+    assert (scope.first, scope.last) == ((looked_back_on or days).first, days.last)
+    assert (scope.since, scope.open_start) == (looked_back_on.since if looked_back_on else None, days.open_start)
+
+
+def test_the_first_partition_lists_what_was_the_first_one_before():
+    store = Store(*(key(day) for day in (JAN_1, JAN_2, JAN_3)))
+    assert days_listed(store, Days(JAN_2, JAN_2, open_start=True)) == [JAN_1, JAN_2]
+    assert days_listed(store, Days(JAN_2, JAN_2, since=JAN_1)) == [JAN_1, JAN_2]
+    assert days_listed(store, Days(JAN_2, JAN_2)) == [JAN_2]
