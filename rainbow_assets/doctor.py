@@ -112,13 +112,16 @@ def _database(field: str, table: str) -> Callable[[Settings], str]:
 
 
 def _ducklake(settings: Settings) -> str:
-    """The catalog's database is usable, and where there is a lake, DuckDB opens it."""
+    """The catalog's database is usable, and where there is a lake, DuckDB opens it, and no blocking check is open."""
+    from rainbow_assets.pipeline import open_checks
     from rainbow_assets.systems import ducklake
 
     found = _database("catalog_url", "ducklake_metadata")(settings)
     if found.endswith("in use"):
-        with ducklake.connect(settings, read_only=True):
-            pass
+        with ducklake.connect(settings, read_only=True) as connection:
+            waiting = open_checks.standing(connection)
+        if waiting:
+            raise RainbowError(f"Nothing is published: {open_checks.told(waiting)}.", waiting[0].mend)
     return found
 
 

@@ -4,7 +4,8 @@
   `from` is where the last whole build ended, `to` is the lake's snapshot when this build starts. A build that fails,
   crashes or covers some models only leaves `from` where it is, so the next build takes the same changes again: every
   model gives the same rows when it sees a change twice. Until then the tables may be of different times, and
-  `unfinished_builds` has a row: nothing is published.
+  `unfinished_builds` has a row: nothing is published. A test that fails keeps the build open, and stands in `open_checks`
+  until a whole build has passed.
 
   Where the rules for bad rows (quality.sql) are others than at the last whole build, the window is everything and the
   tables are built anew: a row that a rule no longer refuses is taken, one that a new rule refuses goes.
@@ -24,6 +25,10 @@
         {% do run_query(
             "create table if not exists lake.ops.coverage "
             ~ "(table_name varchar, first_day date, last_day date, is_first boolean, verified_at timestamp)"
+        ) %}
+        {% do run_query(
+            "create table if not exists lake.ops.open_checks (asset varchar, check_name varchar, day date, "
+            ~ "reason varchar, run_id varchar, opened_at timestamp)"
         ) %}
         {% do run_query(
             "begin; insert into lake.ops.unfinished_builds values ('" ~ invocation_id ~ "', now()::timestamp); "
@@ -51,8 +56,23 @@
             | map(attribute='node.unique_id') | list %}
         {% set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
             | map(attribute='unique_id') | list %}
-        {% if models | reject('in', built) | list | length == 0 %}
+        {% set failed = results | selectattr('node.resource_type', 'equalto', 'test')
+            | selectattr('status', 'in', ['fail', 'error']) | list %}
+        {% if failed %}
             begin;
+            {% for result in failed %}
+            insert into lake.ops.open_checks by name
+            select
+                '{{ tested(result.node) }}' as asset,
+                '{{ (result.node.test_metadata or result.node).name }}' as check_name,
+                '{{ result.failures ~ " rows" if result.status == "fail" else "it could not run" }}' as reason,
+                '{{ run_id() }}' as run_id, now()::timestamp as opened_at;
+            {% endfor %}
+            {{ name_the_run('refuse the build') }};
+            commit;
+        {% elif models | reject('in', built) | list | length == 0 %}
+            begin;
+            delete from lake.ops.open_checks where day is null and not starts_with(asset, 'serving/');
             delete from lake.ops.unfinished_builds;
             delete from lake.ops.last_build;
             insert into lake.ops.last_build by name
@@ -64,6 +84,12 @@
             commit;
         {% endif %}
     {% endif %}
+{% endmacro %}
+
+{# The asset that a test looks at. #}
+{% macro tested(test) %}
+    {% set model = graph.nodes[test.depends_on.nodes | select('in', graph.nodes) | list | last] %}
+    {{ return(model.schema ~ '/' ~ model.name) }}
 {% endmacro %}
 
 {# dbt asks this of every incremental model: whether it is to be built anew. #}

@@ -24,8 +24,10 @@ from rainbow_assets.dashboard.parts import (
 from rainbow_assets.dashboard.reading import KEPT, Answer, answer
 from rainbow_assets.dashboard.texts import age, count, day, duration, moment, size
 from rainbow_assets.errors import RainbowError
+from rainbow_assets.pipeline import open_checks
 from rainbow_assets.redact import redact
 from rainbow_assets.settings import Settings
+from rainbow_assets.systems import ducklake
 
 LEAD = "Is what the sales page shows whole, checked and fresh? And what does it take?"
 QUIET = timedelta(minutes=5)  # without a sign of life of the stream
@@ -48,6 +50,7 @@ def page() -> None:
         _runs(found)
     with right:
         _lag(found)
+    _open()
     _failing(found)
     _storage(found)
 
@@ -134,6 +137,33 @@ def _lag(found: Answer) -> None:
     chart(charts.lag(rows, about), rows, columns, "lag of the live part")
 
 
+def _open() -> None:
+    """What holds the publication back; nothing, where nothing does."""
+    try:
+        rows = _open_checks(Settings.load())
+    except RainbowError:
+        return  # the storage of the lake, below, says why
+    if rows.empty:
+        return
+    st.header("Nothing is published while these are open", anchor=False)
+    columns = [
+        Column("asset", "Asset", number=False),
+        Column("check", "Check", number=False),
+        Column("first", "From", _date, number=False),
+        Column("last", "To", _date, number=False),
+        Column("reason", "What it found", number=False),
+        Column("mend", "What to do", number=False),
+    ]
+    data_table(rows, columns, "open checks")
+
+
+@st.cache_data(ttl=KEPT, show_spinner=False)
+def _open_checks(_settings: Settings) -> pd.DataFrame:
+    with ducklake.connect(_settings, read_only=True) as lake:
+        found = open_checks.standing(lake)
+    return pd.DataFrame([vars(check) | {"mend": check.mend} for check in found])
+
+
 def _failing(found: Answer) -> None:
     st.header("Failing checks", anchor=False)
     rows = found.tables.get("failing")
@@ -191,6 +221,10 @@ def _lake_growth(sizes: pd.DataFrame, growth: pd.DataFrame) -> None:
 @st.cache_data(ttl=KEPT, show_spinner=False)
 def _lake(_settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
     return storage.lake(_settings)
+
+
+def _date(value: object) -> str:
+    return day(value) if isinstance(value, date) else ""
 
 
 def _minute(value: object) -> str:

@@ -5,9 +5,12 @@ been audited well. Not here: the tests within a build (`dbt_project/tests/`), wh
 what is only doubtful (`quality.py`).
 """
 
+from collections.abc import Mapping
+
 import duckdb
 
 from rainbow_assets.errors import DataError
+from rainbow_assets.pipeline import open_checks
 from rainbow_assets.pipeline.quality import SAMPLE, Finding
 from rainbow_assets.systems.ducklake import LAKE, columns, quote
 
@@ -112,8 +115,13 @@ def pass_on(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"INSERT INTO {AUDITED} SELECT build_id FROM {LAKE}.ops.last_build")
 
 
-def hold_back(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """Keep what was built from being published, by any run, until a whole build has made everything anew."""
+def hold_back(connection: duckdb.DuckDBPyConnection, run_id: str, wrong: Mapping[tuple[str, str], Finding]) -> None:
+    """Keep what was built from being published, by any run, until a whole build has made everything anew.
+
+    `wrong`: what was found, by asset and check.
+    """
+    for (asset, check), finding in wrong.items():
+        connection.execute(open_checks.opening(asset, {check: f"{finding.rows} rows"}, None, run_id))
     connection.execute(f"INSERT INTO {LAKE}.ops.unfinished_builds VALUES (?, now()::TIMESTAMP)", [run_id])
     connection.execute(f"UPDATE {LAKE}.ops.last_build SET rules = 'refused'")  # build_window.sql builds anew then
 

@@ -33,10 +33,7 @@ def require_whole_build(lake: duckdb.DuckDBPyConnection) -> None:
         DataError: it failed, was killed, or built some of the models only.
     """
     if columns(lake, "ops", "unfinished_builds") and lake.execute("FROM lake.ops.unfinished_builds").fetchall():
-        raise DataError(
-            "The warehouse is in the middle of a build, or the audit refused it: nothing was published.",
-            "Run the job again.",
-        )
+        raise DataError("The warehouse is in the middle of a build: nothing was published.", "Run the job again.")
 
 
 def describe(lake: duckdb.DuckDBPyConnection, served: Sequence[Served], snapshot: int) -> list[LakeTable]:

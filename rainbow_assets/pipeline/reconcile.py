@@ -28,6 +28,17 @@ def broken_files(connection: duckdb.DuckDBPyConnection, files: dict[LandingFile,
     return [file.uri for file, rows in files.items() if found.get(file.uri) != rows]
 
 
+def stated_rows(connection: duckdb.DuckDBPyConnection, files: list[LandingFile]) -> dict[LandingFile, int]:
+    """The rows that each file says it was written with."""
+    if not files:
+        return {}
+    uris = ", ".join(literal(file.uri) for file in files)
+    query = f"""
+        SELECT file_name, decode(value)::BIGINT FROM parquet_kv_metadata([{uris}]) WHERE decode(key) = 'rainbow.rows'"""
+    stated = dict(connection.execute(query).fetchall())
+    return {file: stated[file.uri] for file in files if file.uri in stated}
+
+
 @dataclass(frozen=True)
 class Completeness:
     """`rows`: what the source holds; `missing`: of these, what is not the version that counts in raw.
@@ -46,6 +57,11 @@ class Completeness:
     def passed(self) -> bool:
         """Every row of the source is in raw as it is, and nothing is there twice."""
         return self.missing == 0 and self.repeated == 0
+
+    @property
+    def reason(self) -> str | None:
+        """What is wrong, in a few words."""
+        return None if self.passed else f"{self.missing} rows missing, {self.repeated} repeated"
 
 
 def source_in_raw(
@@ -118,6 +134,11 @@ class Agreement:
 
     files: int
     wrong: list[str]
+
+    @property
+    def reason(self) -> str | None:
+        """What is wrong, in a few words."""
+        return f"{len(self.wrong)} files wrong" if self.wrong else None
 
 
 def catalogs_agree(

@@ -35,11 +35,12 @@ def register(
     landed: list[LandingFile],
     days: Days,
     run_id: str,
+    also: str = "",
 ) -> Registered:
     """Register the files of `landed` that a catalog does not have yet; create the table or add new columns first.
 
     `landed`: every file of `table` in `days`, as `landing.files` lists them. What is registered depends on them alone:
-    the source may be away.
+    the source may be away. `also`: a statement that DuckLake runs in the snapshot that registers new files.
 
     Raises:
         TransientError: a catalog or the object store does not answer.
@@ -57,7 +58,7 @@ def register(
     iceberg.add_files(target, new_iceberg, run_id)
 
     added = ducklake.ensure_table(connection, SCHEMA, table.name, columns)
-    ducklake.add_files(connection, SCHEMA, table.name, new_ducklake, run_id)
+    ducklake.add_files(connection, SCHEMA, table.name, new_ducklake, run_id, also)
     return Registered(len(new_iceberg), len(new_ducklake), added)
 
 

@@ -256,10 +256,12 @@ def existed(connection: duckdb.DuckDBPyConnection, schema: str, table: str, snap
     return connection.execute(query, [schema, table, snapshot]).fetchone() == (1,)
 
 
-def add_files(connection: duckdb.DuckDBPyConnection, schema: str, table: str, uris: list[str], run_id: str) -> None:
+def add_files(
+    connection: duckdb.DuckDBPyConnection, schema: str, table: str, uris: list[str], run_id: str, also: str = ""
+) -> None:
     """Register Parquet files as they are, in one snapshot that names the run. The caller knows them to be new.
 
-    Columns that a file is too old to have are NULL.
+    Columns that a file is too old to have are NULL. `also`: a statement that goes with it, in the same snapshot.
     """
     if not uris:
         return
@@ -268,6 +270,8 @@ def add_files(connection: duckdb.DuckDBPyConnection, schema: str, table: str, ur
         connection.execute(f"""
             CALL ducklake_add_data_files('{LAKE}', {literal(table)}, [{files}],
                 schema => {literal(schema)}, hive_partitioning => true, allow_missing => true)""")
+        if also:
+            connection.execute(also)
 
 
 @contextmanager

@@ -15,9 +15,11 @@ from real_stack import RAINBOW, rainbow
 
 from rainbow_assets.dashboard import queries
 from rainbow_assets.dashboard.texts import count, money
+from rainbow_assets.pipeline import open_checks
+from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.settings import Settings
 from rainbow_assets.stack.ports import free_ports, is_open
-from rainbow_assets.systems import clickhouse
+from rainbow_assets.systems import clickhouse, ducklake
 
 st = pytest.importorskip("streamlit")
 AppTest = pytest.importorskip("streamlit.testing.v1").AppTest
@@ -301,6 +303,20 @@ def test_a_failing_check_is_listed_and_stands_beside_the_numbers(shop: Settings)
     finally:
         with clickhouse.connect(shop) as client:
             client.command("DELETE FROM ops_check_results WHERE run_id = 'bad'")
+
+
+def test_what_holds_the_publication_back_is_listed(shop: Settings) -> None:
+    assert not any("Nothing is published" in header.value for header in health().header)
+    days = Days(FIRST, FIRST)
+    with ducklake.connect(shop) as lake:
+        for reason in ("3 rows missing", None):
+            st.cache_data.clear()
+            url = shop.secret("catalog_url")
+            open_checks.settle(lake, url, "raw/orders", {"holds_every_source_row_once": reason}, days, "run")
+            if reason:
+                listed = table(health(), "open checks")
+                assert "<td>raw/orders</td>" in listed
+                assert f"`rainbow run {FIRST}`" in listed
 
 
 def test_while_another_process_has_clickhouse_the_last_answer_is_shown(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from rainbow_assets import doctor
 from rainbow_assets.definitions import defs
 from rainbow_assets.systems import ducklake, postgres
 from tests.integration.test_batch import rainbow
@@ -88,7 +89,22 @@ def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_setting
                 )
             assert [event.step_key for event in done.filter_events(lambda event: event.is_step_failure)] == failing
             assert not (failing and done.get_asset_materialization_events())
-        rainbow("run", str(BAD))  # it makes everything anew
+        # A row that raw lacks of the first day: no run of another day publishes, though that day itself is well.
+        with postgres.connect(fresh_settings.secret("source_url"), "test") as source:
+            source.execute(
+                f"INSERT INTO orders (id, customer_id, created_at, updated_at) VALUES (900003, 1, '{FIRST}', '{FIRST}')"
+            )
+        with dg.DagsterInstance.get() as instance:
+            assert not batch.execute_in_process(
+                instance=instance, op_selection=["raw__orders"], partition_key=str(FIRST), raise_on_error=False
+            ).success
+        open_check = f"raw/orders: holds_every_source_row_once of {FIRST} (1 rows missing, 0 repeated)"
+        done = rainbow("run", str(BAD), code=1)  # it makes everything anew
+        assert f"serving: Nothing was published: {open_check}. `rainbow run {FIRST}`" in done.stderr
+        [lacking] = [finding for finding in doctor.examine() if not finding.usable and not finding.optional]
+        assert open_check in lacking.detail
+        rainbow("run", str(FIRST))
+        assert all(finding.usable for finding in doctor.examine() if not finding.optional)
         lake.execute("DELETE FROM lake.warehouse.fact_sales WHERE order_transaction = 900001")
     done = rainbow("run", str(BAD), code=1)
     assert "assert_consistent_total_sales" in done.stderr

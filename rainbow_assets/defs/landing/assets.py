@@ -8,7 +8,7 @@ from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_fa
 from rainbow_assets.defs.landing.checks import WHOLE, check_results, check_specs
 from rainbow_assets.defs.partitions import DAILY, days_of
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import arrival, drift, landing, reconcile, transactions
+from rainbow_assets.pipeline import arrival, drift, landing, open_checks, reconcile, transactions
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.register import LINEAGE, known_columns, once_first
 from rainbow_assets.systems import ducklake, object_store, postgres
@@ -51,7 +51,14 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
             landed = landing.files(lake.s3, bucket, table.name, scope)
             older = once_first(connection, table, scope)
             done = extract(connection, source, table, columns.all, scope, landed, bucket, context.run.run_id, older)
-            broken = reconcile.broken_files(connection, done.files)
+            written, asset = done.files, f"landing/{table.name}"
+            if open_checks.is_open(connection, asset, (WHOLE,), scope):  # what was broken is looked at again
+                written = reconcile.stated_rows(connection, landed) | written
+            broken = reconcile.broken_files(connection, written)
+            lost = f"{len(broken)} files have not the rows that were written" if broken else None
+            open_checks.settle(
+                connection, settings.secret("catalog_url"), asset, {WHOLE: lost}, scope, context.run.run_id
+            )
             with ducklake.transaction(connection):  # for its failures
                 delay = arrival.delay(connection, table, done.files, days, settings)
                 late = arrival.late(connection, table, landed, done.files, days)
@@ -75,7 +82,7 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
             description="The object store lost data: see its log." if broken else None,
             # Once a run, not once a partition: the records of runs (pipeline/records.py) take the totals from here.
             metadata={
-                "files": len(done.files),
+                "files": len(written),
                 "broken": broken[:5],
                 "rows_read": done.rows_read,
                 "rows_written": done.rows_written,

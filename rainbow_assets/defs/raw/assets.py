@@ -7,6 +7,8 @@ import dagster as dg
 from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_failures
 from rainbow_assets.defs.partitions import DAILY, days_of
 from rainbow_assets.defs.raw.checks import (
+    AGREE,
+    COMPLETE,
     DAILY_TABLES,
     agreement_result,
     check_specs,
@@ -14,7 +16,7 @@ from rainbow_assets.defs.raw.checks import (
     volume_results,
 )
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import coverage, landing, reconcile, register, transactions, volume
+from rainbow_assets.pipeline import coverage, landing, open_checks, reconcile, register, transactions, volume
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES, SourceTable
 
@@ -49,7 +51,12 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
         ):
             connection, source = lake.connection, settings.secret("source_url")
             landed = landing.files(lake.s3, settings.s3_bucket, table.name, scope)
-            done = register.register(connection, lake.iceberg, table, landed, scope, context.run.run_id)
+            asset, unchecked = f"raw/{table.name}", dict.fromkeys((COMPLETE, AGREE), open_checks.UNCHECKED)
+            open_checks.prepare(connection)
+            until_checked = open_checks.opening(asset, unchecked, days, context.run.run_id)
+            done = register.register(
+                connection, lake.iceberg, table, landed, scope, context.run.run_id, also=until_checked
+            )
             of_days = [file.uri for file in landed if file.day in days]
             counts = ducklake.known_files(connection, register.SCHEMA, table.name, of_days)
             columns = register.known_columns(connection, table)
@@ -61,6 +68,10 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
             }
             agreement = reconcile.catalogs_agree(connection, lake.iceberg, table, landed, scope)
             for part, looked in complete.items():
+                if part == days or looked.passed:  # of the days before, a failure is a warning
+                    reasons = {COMPLETE: looked.reason, AGREE: agreement.reason}
+                    catalog_url = settings.secret("catalog_url")
+                    open_checks.settle(connection, catalog_url, asset, reasons, part, context.run.run_id)
                 settled = found.settled(part) if looked.passed and table.name in coverage.TABLES else None
                 if settled:
                     coverage.note(connection, table.name, settled, looked.at, context.run.run_id)

@@ -6,7 +6,7 @@ import dagster as dg
 
 from rainbow_assets.defs.conventions import FRESH, OWNERS, check_spec, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import audit
+from rainbow_assets.pipeline import audit, open_checks
 from rainbow_assets.pipeline.publish import publish
 from rainbow_assets.pipeline.publish_compare import compare
 from rainbow_assets.pipeline.publish_lake import require_whole_build
@@ -17,6 +17,7 @@ from rainbow_assets.systems import clickhouse, postgres
 EQUALS = "equals_the_lake"
 BY_DAY, AGREED = "sales_by_day", "speed_part_was_right"
 SAMPLE = 5
+SET = "serving/*"
 
 
 def _key(name: str) -> dg.AssetKey:
@@ -60,19 +61,25 @@ def serving(
     context: dg.AssetExecutionContext, lake: Lake
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Publish what changed since the last publication, then compare ClickHouse with the lake."""
-    settings = lake.settings
+    settings, run_id = lake.settings, context.run.run_id
+    url = settings.secret("catalog_url")
     with (
         told_failures(context),
         # No build runs meanwhile, and no other publication.
-        postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", "warehouse"),
+        postgres.lock(url, "RAINBOW_CATALOG_URL", "warehouse"),
         clickhouse.connect(settings) as client,
     ):
+        open_checks.require_none(lake.connection, url)
         require_whole_build(lake.connection)
         audit.require(lake.connection)
-        done = publish(settings, context.run.run_id, client, lake.connection)
+        # What differed is written, and compared, whole.
+        anew = open_checks.is_open(lake.connection, SET, (EQUALS,), None)
+        done = publish(settings, run_id, client, lake.connection, full=anew)
         different = {
-            difference.name: difference for difference in compare(settings, client, lake.connection, everything=False)
+            difference.name: difference for difference in compare(settings, client, lake.connection, everything=anew)
         }
+        wrong = f"ClickHouse differs from the lake in {', '.join(different)}" if different else None
+        open_checks.settle(lake.connection, url, SET, {EQUALS: wrong}, None, run_id)
     tables = {table.name: table for table in done.tables}
     for item in SERVED:
         table = tables[item.name]

@@ -11,7 +11,7 @@ import dagster as dg
 
 from rainbow_assets.defs.conventions import check_spec, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import audit, quality
+from rainbow_assets.pipeline import audit, open_checks, quality
 from rainbow_assets.pipeline.quality import STAGED, Finding, Window
 from rainbow_assets.systems import ducklake, postgres
 
@@ -71,9 +71,14 @@ def audit_checks(context: dg.AssetCheckExecutionContext, lake: Lake) -> Iterator
             found = {
                 key: looks[key.name](".".join(key.asset_key.path)) for key in sorted(context.selected_asset_check_keys)
             }
+        open_checks.prepare(connection)
         with ducklake.transaction(connection, "judge the build", run_id):
-            if not all(finding.passed for finding in found.values()):
-                audit.hold_back(connection, run_id)
+            if wrong := {
+                (key.asset_key.to_user_string(), key.name): finding
+                for key, finding in found.items()
+                if not finding.passed
+            }:
+                audit.hold_back(connection, run_id, wrong)
             elif len(found) == len(list(_audits())):
                 audit.pass_on(connection)
     for key, finding in found.items():
