@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 from clickhouse_connect.driver.client import Client
 
+from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.extract import postgres_source, source_query
 from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.pipeline.publish_tables import SERVED
@@ -45,7 +46,7 @@ def land(lake: duckdb.DuckDBPyConnection, settings: Settings, days: Days) -> Non
     """PostgreSQL -> one Parquet file a table on S3."""
     lake.execute(postgres_source(settings.secret("source_url")))
     for table in TABLES.values():
-        query = literal(source_query(table, table.columns, days))
+        query = literal(source_query(table, Columns(table.columns), days))
         lake.execute(f"""
             COPY (SELECT *, greatest(updated_at::DATE, {literal(days.first)}::DATE) AS change_date
                 FROM postgres_query('source', {query}))

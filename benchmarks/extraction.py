@@ -12,6 +12,7 @@ import subprocess
 from benchmarks.harness import Result, agree, alternate, timed
 from benchmarks.sources import LAST, first_day, order_details
 from benchmarks.stack import Stack
+from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.extract import extract, source_query
 from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.stack.postgres import program
@@ -34,7 +35,9 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
             found = []
 
             def work() -> None:
-                found.append(extract(connection, url, TABLE, TABLE.columns, days, [], settings.s3_bucket, "benchmark"))
+                found.append(
+                    extract(connection, url, TABLE, Columns(TABLE.columns), days, [], settings.s3_bucket, "benchmark")
+                )
 
             seconds = timed(work)
             agree("extraction", found[0].rows_written, rows)
@@ -42,7 +45,7 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
 
         def bare() -> float:
             counted: list[int] = []
-            seconds = timed(lambda: counted.append(copy_out(url, source_query(TABLE, TABLE.columns, days))))
+            seconds = timed(lambda: counted.append(copy_out(url, source_query(TABLE, Columns(TABLE.columns), days))))
             agree("extraction", rows, counted[0])
             return seconds
 

@@ -8,6 +8,7 @@ new files and registers them, so the two alternate by nature; the rows of the ne
 from benchmarks.harness import Result, agree, timed
 from benchmarks.sources import LAST, first_day, order_details
 from benchmarks.stack import Stack
+from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.landing import Days, LandingFile
 from rainbow_assets.pipeline.register import register
@@ -30,7 +31,9 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
 
         def write() -> float:
             def work() -> None:
-                done = extract(connection, url, TABLE, TABLE.columns, days, [], settings.s3_bucket, "benchmark")
+                done = extract(
+                    connection, url, TABLE, Columns(TABLE.columns), days, [], settings.s3_bucket, "benchmark"
+                )
                 files[:] = list(done.files)
 
             return timed(work)

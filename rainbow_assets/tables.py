@@ -12,12 +12,16 @@ RATING = "DECIMAL(9,2)"  # no money: rounded, where the source has more decimals
 
 @dataclass(frozen=True)
 class SourceTable:
-    """One table of the shop: its key and its columns with their types in the lake (DuckDB's names)."""
+    """One table of the shop: its key and its columns with their types in the lake (DuckDB's names).
+
+    `acknowledged`: columns outside of these of which no run need say anything: taken along, or lost on purpose.
+    """
 
     name: str
     key: tuple[str, ...]
     own_columns: dict[str, str]
     grain: str
+    acknowledged: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> dict[str, str]:

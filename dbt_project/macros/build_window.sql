@@ -31,6 +31,11 @@
             ~ "reason varchar, run_id varchar, opened_at timestamp)"
         ) %}
         {% do run_query(
+            "create table if not exists lake.ops.unplaced_rows "
+            ~ "(table_name varchar, row_key varchar, updated_at timestamp, row_content varchar)"
+        ) %}
+        {% do complete_raw() %}
+        {% do run_query(
             "begin; insert into lake.ops.unfinished_builds values ('" ~ invocation_id ~ "', now()::timestamp); "
             ~ name_the_run('open the build') ~ "; commit"
         ) %}
@@ -48,6 +53,17 @@
             ~ "from (select " ~ begin ~ " as from_snapshot, id as to_snapshot from ducklake_current_snapshot('lake'))"
         ) %}
     {% endif %}
+{% endmacro %}
+
+{# Give raw tables from before `rescued_data` that column; the next registration gives it to Iceberg. #}
+{% macro complete_raw() %}
+    {% for row in run_query(
+        "select table_name from duckdb_tables() where database_name = 'lake' and schema_name = 'raw' except "
+        ~ "select table_name from duckdb_columns() where database_name = 'lake' and schema_name = 'raw' "
+        ~ "and column_name = 'rescued_data'"
+    ).rows %}
+        {% do run_query("alter table lake.raw." ~ adapter.quote(row[0]) ~ " add column rescued_data varchar") %}
+    {% endfor %}
 {% endmacro %}
 
 {% macro close_build(results) %}

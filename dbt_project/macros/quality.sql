@@ -1,13 +1,15 @@
 {#
   What is wrong with a raw row: SQL text that gives a reason, or NULL for a good row.
 
-  Staging keeps the rows without a reason, ops.quarantine shows the others.
+  Staging keeps the rows without a reason, ops.quarantine shows the others. Money that raw cannot hold exactly is NULL
+  there; `rescued_data`, JSON, has the source's own text of it.
 #}
 {% macro fault(table) %}
     {% set keys = ['id', 'product_id'] if table == 'orderdetails' else ['id'] %}
     {% set entities = ['customers', 'products', 'sellers', 'promotions', 'payments'] %}
     {% set timestamps = ['created_at', 'updated_at', 'deleted_at']
         + (['promo_begin', 'promo_end'] if table == 'promotions' else []) %}
+    {% set money = staged_tables()[table].get('money', []) %}
     {% set counted = {
         'orderdetails': ['quantity', 'price'], 'products': ['price', 'original_price'], 'inventories': ['quantity']
     }.get(table, []) %}
@@ -18,6 +20,10 @@
         {%- for column in timestamps %}
         when {{ column }} < timestamp '1970-01-01' or {{ column }} >= timestamp '2100-01-01'
             then '{{ column }} lies outside 1970 to 2099'
+        {%- endfor %}
+        {%- for column in money %}
+        when rescued_data ->> '{{ column }}' in ('NaN', 'Infinity', '-Infinity') then '{{ column }} is not a number'
+        when rescued_data ->> '{{ column }}' is not null then '{{ column }} does not fit 18 digits with 2 decimals'
         {%- endfor %}
         {%- for column in counted %}
         when {{ column }} < 0 then '{{ column }} is negative'
@@ -38,7 +44,10 @@
     end
 {% endmacro %}
 
-{# The source tables: {name: {staging: its model, key: {column there: column in raw}, columns: its own columns}}. #}
+{#
+  The source tables: {name: {staging: its model, key: {column there: column in raw}, columns: its own columns, money:
+  those that must be exact}}.
+#}
 {% macro staged_tables() %}
     {{ return({
         'categories': {'staging': 'stg_categories', 'key': {'category_id': 'id'}, 'columns': ['id', 'name', 'description']},
@@ -49,7 +58,7 @@
         'promotions': {
             'staging': 'stg_promotions', 'key': {'promotion_id': 'id'}, 'columns': [
                 'id', 'name', 'type', 'price_treatment', 'coupon_type', 'is_global', 'promo_begin', 'promo_end'
-            ]
+            ], 'money': ['price_treatment']
         },
         'payments': {'staging': 'stg_payments', 'key': {'payment_id': 'id'}, 'columns': ['id', 'name', 'type']},
         'customers': {
@@ -60,7 +69,7 @@
             'staging': 'stg_products', 'key': {'product_id': 'id'}, 'columns': [
                 'id', 'name', 'price', 'original_price', 'rating_average', 'review_count', 'sold_count', 'category_id',
                 'seller_id', 'brand_id', 'promotion_id'
-            ]
+            ], 'money': ['price', 'original_price']
         },
         'inventories': {'staging': 'stg_inventories', 'key': {'product_id': 'id'}, 'columns': ['id', 'quantity']},
         'orders': {
@@ -68,7 +77,7 @@
         },
         'orderdetails': {
             'staging': 'stg_order_details', 'key': {'order_id': 'id', 'product_id': 'product_id'},
-            'columns': ['id', 'product_id', 'quantity', 'price', 'promotion_id']
+            'columns': ['id', 'product_id', 'quantity', 'price', 'promotion_id'], 'money': ['price']
         },
     }) }}
 {% endmacro %}
@@ -80,7 +89,7 @@
     {{ return(local_md5(texts | join)) }}
 {%- endmacro %}
 
-{# A select of the window's raw rows with a fault, as ops.quarantine shows them. #}
+{# A select of the window's raw rows with a fault, and of the source's rows without a day, as ops.quarantine shows them. #}
 {% macro faulty_rows() -%}
     {%- for table, found in staged_tables().items() %}
     {{ 'union all' if not loop.first }}
@@ -94,14 +103,32 @@
             updated_at,
             extracted_at,
             {{ fault(table) }} as reason,
-            cast(to_json(struct_pack(
-                {%- for column in found.columns + ['created_at', 'updated_at', 'deleted_at'] %}
-                {{ column }} := {{ column }} {{- ',' if not loop.last }}
-                {%- endfor %}
-            )) as varchar) as row_content
+            cast(json_merge_patch(
+                to_json(struct_pack(
+                    {%- for column in found.columns + ['created_at', 'updated_at', 'deleted_at'] %}
+                    {{ column }} := {{ column }} {{- ',' if not loop.last }}
+                    {%- endfor %}
+                )),
+                coalesce(rescued_data, '{}')
+            ) as varchar) as row_content
         from {{ raw_rows(table) }} and ({{ fault(table) }}) is not null
     )
     {%- endfor %}
+    union all
+    -- In no day, and so not in raw: never extracted.
+    select
+        md5(concat_ws('|', table_name, row_content)) as quarantine_id,
+        table_name,
+        row_key,
+        updated_at,
+        cast(null as timestamp) as extracted_at,
+        case
+            when updated_at is null then 'updated_at is missing'
+            else 'updated_at lies outside 1970 to 2099'
+        end as reason,
+        row_content
+    from lake.ops.unplaced_rows
+    where snapshot_id <= {{ build_window().to }}
 {%- endmacro %}
 
 {#

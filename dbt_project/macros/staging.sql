@@ -3,30 +3,23 @@
 
   Of several good raw rows for one version the one extracted last counts; a tie is decided by the content.
   Rows are written in the order of the key: files and row groups that hold other keys are then skipped.
+  Columns are named one by one: raw also has columns of the source that nobody here knows, under whatever names.
 #}
 
 {# `columns`: {name in staging: (name in the source, type)}, the key's columns first. #}
 {% macro stage(table, key, columns) %}
 {% set version = (key + ['updated_at']) | join(', ') %}
 {% set audit = ['created_at', 'updated_at', 'deleted_at'] %}
-with source as (
-    select
-        *,
-        snapshot_id as raw_snapshot
-    from {{ raw_rows(table) }}
-),
-
-renamed as (
+with renamed as (
     select
         {%- for name, (column, type) in columns.items() %}
         cast({{ column }} as {{ type }}) as {{ name }},
         {%- endfor %}
         {{ audit | join(', ') }},
         extracted_at,
-        raw_snapshot,
-        raw_snapshot as first_raw_snapshot
-    from source
-    where ({{ fault(table) }}) is null
+        snapshot_id as raw_snapshot,
+        snapshot_id as first_raw_snapshot
+    from {{ raw_rows(table) }} and ({{ fault(table) }}) is null
 ),
 
 candidates as (

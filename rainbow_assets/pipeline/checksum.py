@@ -10,6 +10,9 @@ import duckdb
 # and so followed the order of the rows: it cannot be repeated.
 MARK = f"{duckdb.__version__}/exact"
 
+# What the rows are called where they are hashed: not as a column may be, or that column alone would be.
+ROWS = "rainbow_rows"
+
 
 def row_hash(relation: str) -> str:
     """SQL: a 64-bit checksum of a relation's rows: the sum of DuckDB's row hashes modulo 2^64.

@@ -1,13 +1,16 @@
 """Schema drift: the source's columns against those that the lake knows.
 
-Here: what a source column becomes in the lake, and which changes stop a table. Not here: the registry itself
-(`tables.py`) and the adding of columns to the catalogs (`register.py`).
+Here: what a source column becomes in the lake, and which changes stop a table: those of the registry's columns, and no
+others. Not here: the registry itself (`tables.py`), the values (`values.py`) and the adding of columns to the catalogs
+(`register.py`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from rainbow_assets.errors import SchemaDriftError
-from rainbow_assets.pipeline.register import LINEAGE
+from rainbow_assets.pipeline.register import is_reserved
+from rainbow_assets.pipeline.values import RESCUED
 from rainbow_assets.systems import postgres
 from rainbow_assets.tables import SourceTable
 
@@ -25,86 +28,168 @@ LAKE_TYPES = {
     "timestamp without time zone": "TIMESTAMP",
 }
 MAX_PRECISION = 38
-UNBOUNDED = "DECIMAL(38,10)"  # a new numeric column without precision
+# Types of the source whose values a lake type holds; a DECIMAL holds those that fit, and VARCHAR holds everything.
+HOLDS = {
+    "INTEGER": {"smallint", "integer"},
+    "BIGINT": {"smallint", "integer", "bigint"},
+    "FLOAT": {"real"},
+    "DOUBLE": {"real", "double precision"},
+    "BOOLEAN": {"boolean"},
+    "DATE": {"date"},
+    "TIMESTAMP": {"timestamp without time zone"},
+    "DECIMAL": {"smallint", "integer", "bigint", "numeric"},
+}
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column as PostgreSQL's catalogue has it."""
+
+    name: str
+    kind: str
+    precision: int | None
+    scale: int | None
+    is_nullable: bool
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns to extract (name to lake type), and those among them that the lake does not have yet."""
+    """The columns to extract (name to lake type), and what a run should say of those outside of the registry.
+
+    `added`: those among them that the lake does not have yet. `left_out`: columns that the lake cannot take under their
+    name or type, name to reason; their values stand in `rescued_data`. `lost`: those that the source no longer has.
+    `known`: the lake's columns. `may_lack_time`: whether `updated_at` may be NULL in the source.
+    """
 
     all: dict[str, str]
-    added: dict[str, str]
+    added: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    known: dict[str, str] = field(default_factory=dict)
+    may_lack_time: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that make a version what it is: all that are extracted, and what they cannot hold."""
+        return [*self.all, RESCUED]
+
+    @property
+    def held(self) -> list[str]:
+        """Those of them that the lake has by now."""
+        return [name for name in self.names if name not in self.added]
+
+    @property
+    def of_raw(self) -> list[str]:
+        """The columns that make a version of the lake what it is, also those that the source has lost."""
+        return list(dict.fromkeys([*self.held, *self.known]))
 
 
 def check(source_url: str, table: SourceTable, known: dict[str, str]) -> Columns:
     """Compare the source with the registry and with `known`, the columns of the lake's table ({} before its first run).
 
-    A new column is taken along. Widening within a lake type (varchar to text, smallint to integer) is no change.
+    Only the registry's columns can stop the table; of these, widening within a lake type (varchar to text, smallint to
+    integer) is no change. Of the others, a new one is taken along, one that is lost is NULL from now on.
 
     Raises:
-        SchemaDriftError: the table or a column is gone, or a column changed its type; the message says which.
+        SchemaDriftError: the table or a registered column is gone, or has another type; the message says which.
         TransientError: the source does not answer.
     """
-    expected = {**table.columns, **{name: kind for name, kind in known.items() if name not in table.columns}}
-    found = source_columns(source_url, table, expected)
+    found = {column.name: column for column in source_columns(source_url, table)}
     if not found:
         raise SchemaDriftError(
             f"The source has no table {table.name}, or the user may not read it.",
             "Restore it or its grants; on an empty shop run `rainbow seed`.",
         )
-    missing = [name for name in expected if name not in found]
+    _stop_at_changes(table, found)
+    others = [column for column in found.values() if column.name not in table.columns]
+    kept, left_out = _keep(others, {name: kind for name, kind in known.items() if not is_reserved(name)})
+    added, refused = _add(
+        [column for column in others if column.name not in {*kept, *left_out}], [*table.columns, *known]
+    )
+    return Columns(
+        table.columns | kept | added,
+        added,
+        left_out | refused,
+        tuple(name for name in known if name not in found),
+        known,
+        found["updated_at"].is_nullable,
+    )
+
+
+def source_columns(source_url: str, table: SourceTable) -> list[SourceColumn]:
+    """The source's columns in their order. The catalogue's view has a negative scale as one of 11 bits."""
+    query = """
+        SELECT column_name, data_type, numeric_precision,
+            CASE WHEN numeric_scale > 1023 THEN numeric_scale - 2048 ELSE numeric_scale END, is_nullable = 'YES'
+        FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name = %s ORDER BY ordinal_position"""
+    return [SourceColumn(*row) for row in postgres.fetch(source_url, "RAINBOW_SOURCE_URL", query, [table.name])]
+
+
+def _stop_at_changes(table: SourceTable, found: dict[str, SourceColumn]) -> None:
+    missing = [name for name in table.columns if name not in found]
     changed = [
-        f"{name} ({expected[name]} became {found[name]})"
-        for name in expected
-        if name in found and found[name] != expected[name]
+        f"{name} ({kind} became {_described(found[name])})"
+        for name, kind in table.columns.items()
+        if name in found and not _is_unchanged(found[name], kind)
     ]
-    if missing or changed:
-        faults = [f"lost {', '.join(missing)}"] * bool(missing) + [f"changed the type of {', '.join(changed)}"] * bool(
-            changed
-        )
+    faults = [f"lost {', '.join(missing)}"] * bool(missing)
+    faults += [f"changed the type of {', '.join(changed)}"] * bool(changed)
+    if faults:
         raise SchemaDriftError(
             f"The source table {table.name} {' and '.join(faults)}: nothing of it was written.",
             "Restore the column, or change rainbow_assets/tables.py and the lake on purpose.",
         )
-    added = {name: kind for name, kind in found.items() if name not in expected}
-    taken = {name.lower() for name in [*expected, *LINEAGE]}
-    if unusable := [name for name in added if name.lower() in taken]:
-        raise SchemaDriftError(
-            f"The source table {table.name} gained {', '.join(unusable)}, which the lake takes for a column that it "
-            "has: nothing of it was written.",
-            "Give the column another name.",
-        )
-    return Columns(found, added)
 
 
-def source_columns(source_url: str, table: SourceTable, expected: dict[str, str]) -> dict[str, str]:
-    """The source's columns, name to lake type, in the registry's order with new ones behind."""
-    query = """
-        SELECT column_name, data_type, numeric_precision, numeric_scale FROM information_schema.columns
-        WHERE table_schema = 'public' AND table_name = %s ORDER BY ordinal_position"""
-    rows = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", query, [table.name])
-    found = {
-        name: lake_type(kind, precision, scale, expected.get(name), strict=name in table.columns)
-        for name, kind, precision, scale in rows
-    }
-    return {
-        name: found[name] for name in [*(n for n in expected if n in found), *(n for n in found if n not in expected)]
-    }
-
-
-def lake_type(kind: str, precision: int | None, scale: int | None, expected: str | None, *, strict: bool) -> str:
-    """The lake's type for a column of PostgreSQL's type `kind`.
-
-    A numeric follows what is expected of the column, unless it declares more decimals than that; a new one keeps its
-    digits. A type that the lake does not have is kept as text, but is a change of a `strict` one, of the registry.
-    """
-    if kind == "numeric":
-        if expected is not None and expected.startswith("DECIMAL") and (scale or 0) <= _decimals(expected):
-            return expected
-        return f"DECIMAL({min(precision, MAX_PRECISION)},{scale})" if precision else UNBOUNDED
-    found = LAKE_TYPES.get(kind, kind.upper() if strict else "VARCHAR")
+def _is_unchanged(column: SourceColumn, registered: str) -> bool:
+    """Whether a column is of its registered type; a numeric may not declare more decimals than that."""
+    if column.kind == "numeric":
+        return registered.startswith("DECIMAL") and (column.scale or 0) <= _decimals(registered)
+    found = LAKE_TYPES.get(column.kind)
     # The contract's promotion_id may be a bigint or an integer: an integer fits where the lake holds a bigint.
-    return "BIGINT" if (found, expected) == ("INTEGER", "BIGINT") else found
+    return found == registered or (found, registered) == ("INTEGER", "BIGINT")
+
+
+def _described(column: SourceColumn) -> str:
+    """The type of a column that changed, in the lake's words."""
+    if column.kind == "numeric":
+        return f"DECIMAL({column.precision},{column.scale})" if column.precision else "NUMERIC"
+    return LAKE_TYPES.get(column.kind, column.kind.upper())
+
+
+def _keep(others: Iterable[SourceColumn], known: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Columns that the lake has, as it has them; and those that it no longer can hold, with the reason."""
+    kept, left_out = {}, {}
+    for column in others:
+        if column.name in known:
+            kind = known[column.name]
+            if kind == "VARCHAR" or column.kind in HOLDS.get(kind.partition("(")[0], set()):
+                kept[column.name] = kind
+            else:
+                left_out[column.name] = f"{kind} in the lake, {column.kind} in the source"
+    return {name: kept[name] for name in known if name in kept}, left_out
+
+
+def _add(new: Iterable[SourceColumn], taken: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """New columns, typed; and those whose names the lake cannot take beside `taken`, with the reason."""
+    names = {name.lower() for name in taken}
+    added, refused = {}, {}
+    for column in new:
+        if column.name.lower() in names or is_reserved(column.name):
+            refused[column.name] = "the lake takes its name for another column's"
+        else:
+            added[column.name] = new_type(column)
+            names.add(column.name.lower())
+    return added, refused
+
+
+def new_type(column: SourceColumn) -> str:
+    """The lake's type for a new column; what has no exact one is kept as text."""
+    if column.kind == "numeric" and column.precision and column.scale is not None:
+        is_exact = 0 <= column.scale <= column.precision <= MAX_PRECISION
+        return f"DECIMAL({column.precision},{column.scale})" if is_exact else "VARCHAR"
+    return LAKE_TYPES.get(column.kind, "VARCHAR")
 
 
 def _decimals(kind: str) -> int:

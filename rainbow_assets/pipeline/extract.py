@@ -5,15 +5,17 @@ writing of files that never change again. Not here: schema drift (`drift.py`) an
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import duckdb
 
 from rainbow_assets.errors import DataError, TransientError
-from rainbow_assets.pipeline import checksum
+from rainbow_assets.pipeline import checksum, values
+from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.landing import Days, LandingFile, new_key
 from rainbow_assets.systems import postgres
 from rainbow_assets.systems.ducklake import literal, one_line, postgres_secret, quote
@@ -21,33 +23,24 @@ from rainbow_assets.tables import SourceTable
 
 # The rows of a pass, until they are in files.
 ROWS = "memory.main.extract"
+SAMPLE = 5
 # A pass keeps its rows in memory before they are written; DuckDB spills what does not fit.
 ROWS_A_PASS = 10_000_000
-# What every engine that reads the files can tell of a time; beyond it lie infinity, BC and five-digit years.
-FIRST_TIME, LAST_TIME = "0001-01-01", "9999-12-31 23:59:59.999999"
 # Small files wait for the object store more than they compute.
 WRITERS = 4
 
 
-# PostgreSQL's names of the lake's types; DECIMAL is numeric.
-SOURCE_TYPES = {
-    "INTEGER": "integer",
-    "BIGINT": "bigint",
-    "FLOAT": "real",
-    "DOUBLE": "double precision",
-    "BOOLEAN": "boolean",
-    "VARCHAR": "text",
-    "DATE": "date",
-    "TIMESTAMP": "timestamp",
-}
-
-
 @dataclass(frozen=True)
 class Extracted:
-    """What a run of `extract` did: the rows that the source held, and the rows of each new file."""
+    """What a run of `extract` did: the rows that the source held, and the rows of each new file.
+
+    `rescued`: of these, how many have a value that its column cannot hold, by column; and some of them.
+    """
 
     rows_read: int
     files: dict[LandingFile, int]
+    rescued: dict[str, int] = field(default_factory=dict)
+    sample: tuple[str, ...] = ()
 
     @property
     def rows_written(self) -> int:
@@ -71,7 +64,7 @@ def extract(
     connection: duckdb.DuckDBPyConnection,
     source_url: str,
     table: SourceTable,
-    columns: dict[str, str],
+    columns: Columns,
     days: Days,
     landed: list[LandingFile],
     bucket: str,
@@ -80,7 +73,7 @@ def extract(
 ) -> Extracted:
     """Append the versions of `table` in `days` that are not what `landed` holds of them; nothing new, no file.
 
-    `columns`: name to lake type, as `drift.check` found them in the source. `landed`: every file of these days, as
+    `columns`: as `drift.check` found them in the source. `landed`: every file of these days, as
     `landing.files` lists them; `once_first`: what `register.once_first` adds to them.
 
     Raises:
@@ -89,13 +82,17 @@ def extract(
     """
     read = 0
     files: dict[LandingFile, int] = {}
+    rescued: Counter[str] = Counter()
+    sample: list[str] = []
     try:
         connection.execute(postgres_source(source_url))
         for part in passes(source_url, table, days):
             read += stage(connection, table, columns, part)
             held = [file for file in landed if part.oldest <= file.day <= part.last]
             held += [file for file in once_first if file.day > part.last]
-            files |= append(connection, table, columns, held, part.first, bucket, run_id)
+            files |= append(connection, table, columns.names, held, part.first, bucket, run_id)
+            counts, rows = _rescued(connection, table)
+            rescued, sample = rescued + counts, [*sample, *rows][:SAMPLE]
     except duckdb.Error as error:
         # DuckDB tells what PostgreSQL's server refuses as an I/O error too; the server says ERROR of a value.
         if isinstance(error, duckdb.IOException | duckdb.HTTPException) and "ERROR:" not in str(error):
@@ -107,7 +104,7 @@ def extract(
         ) from None
     finally:
         connection.execute(f"DROP TABLE IF EXISTS {ROWS}")
-    return Extracted(read, files)
+    return Extracted(read, files, dict(rescued), tuple(sample))
 
 
 def postgres_source(source_url: str) -> str:
@@ -118,14 +115,21 @@ def postgres_source(source_url: str) -> str:
     )
 
 
-def source_query(table: SourceTable, columns: dict[str, str], days: Days) -> str:
+def source_query(table: SourceTable, columns: Columns, days: Days, *, exact: bool = False) -> str:
     """SQL for PostgreSQL: the rows of `days` by `updated_at`, typed as the lake types them, with `extracted_at`.
 
     Values are cast there: an unbounded numeric would otherwise arrive as a floating point number, and a type that the
-    lake does not have would not arrive as text.
+    lake does not have would not arrive as text. `exact`: money as text, whether the lake can hold it or not.
     """
-    selected = ", ".join(_typed(name, kind) for name, kind in columns.items())
-    return f"SELECT {selected}, (now() AT TIME ZONE 'UTC') AS extracted_at FROM {_from(table)} WHERE {within(days)}"
+    typed = {name: values.typed(table, name, kind) for name, kind in columns.all.items()}
+    if exact:
+        typed |= {name: values.exact_text(name, table.columns[name]) for name in table.money}
+    selected = ", ".join(f"{value} AS {quote(name)}" for name, value in typed.items())
+    rescued = values.rescued(table, columns.all, columns.left_out)
+    return (
+        f"SELECT {selected}, {rescued} AS {values.RESCUED}, (now() AT TIME ZONE 'UTC') AS extracted_at "
+        f"FROM {_from(table)} WHERE {within(days)}"
+    )
 
 
 def within(days: Days) -> str:
@@ -158,13 +162,17 @@ def passes(source_url: str, table: SourceTable, days: Days) -> list[Days]:
     ]
 
 
-def stage(connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: dict[str, str], days: Days) -> int:
-    """Fill `ROWS` with what the source, attached by `postgres_source`, holds for `days`; return how many rows it is."""
+def stage(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: Columns, days: Days, *, exact: bool = False
+) -> int:
+    """Fill `ROWS` with what the source, attached by `postgres_source`, holds for `days`; return how many rows it is.
+
+    `exact`: as in `source_query`.
+    """
+    query = source_query(table, columns, days, exact=exact)
     connection.execute(f"""
         CREATE OR REPLACE TABLE {ROWS} AS
-        SELECT *, {change_date(days.first)}
-        FROM postgres_query('source', {literal(source_query(table, columns, days))})""")
-    _bound_times(connection, columns)
+        SELECT *, {change_date(days.first)} FROM postgres_query('source', {literal(query)})""")
     row = connection.execute(f"SELECT count(*) FROM {ROWS}").fetchone()
     assert row is not None  # noqa: S101 - an aggregate has a row
     return int(row[0])
@@ -204,14 +212,15 @@ def append(
     return _write(connection, table, bucket, run_id)
 
 
-def _bound_times(connection: duckdb.DuckDBPyConnection, columns: dict[str, str]) -> None:
-    """Hold the times of `ROWS` between the first and the last that can be told; staging puts such rows aside."""
-    for name, kind in columns.items():
-        if kind in {"TIMESTAMP", "DATE"}:
-            column, first, last = quote(name), f"{kind} '{FIRST_TIME}'", f"{kind} '{LAST_TIME}'"
-            connection.execute(f"""
-                UPDATE {ROWS} SET {column} = CASE WHEN {column} > {last} THEN {last} ELSE {first} END
-                WHERE {column} > {last} OR {column} < {first}""")
+def _rescued(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> tuple[Counter[str], list[str]]:
+    """How many rows of `ROWS` have a value that its column cannot hold, by column; and some of them."""
+    rescued = f"FROM {ROWS} WHERE {values.RESCUED} IS NOT NULL"
+    counts = connection.execute(
+        f"SELECT name, count(*) FROM (SELECT unnest(json_keys({values.RESCUED})) AS name {rescued}) GROUP BY ALL"
+    ).fetchall()
+    key = ", ".join(quote(name) for name in [*table.key, "updated_at", values.RESCUED])
+    rows = connection.execute(f"SELECT row({key})::VARCHAR {rescued} LIMIT {SAMPLE}").fetchall() if counts else []
+    return Counter(dict(counts)), [text for (text,) in rows]
 
 
 def _write(
@@ -219,7 +228,8 @@ def _write(
 ) -> dict[LandingFile, int]:
     """One new file a day of `ROWS`; returns their rows."""
     summary = connection.execute(
-        f"SELECT change_date, count(*), {checksum.row_hash('e')} FROM {ROWS} AS e GROUP BY ALL ORDER BY ALL"
+        f"SELECT change_date, count(*), {checksum.row_hash(checksum.ROWS)} FROM {ROWS} AS {checksum.ROWS} "
+        "GROUP BY ALL ORDER BY ALL"
     ).fetchall()
 
     def write(day: date, rows: int, found: int) -> tuple[LandingFile, int]:
@@ -237,8 +247,3 @@ def _write(
 
 def _from(table: SourceTable) -> str:
     return f"public.{quote(table.name)}"
-
-
-def _typed(name: str, kind: str) -> str:
-    source_type = SOURCE_TYPES.get(kind) or kind.replace("DECIMAL", "numeric")
-    return f"{quote(name)}::{source_type} AS {quote(name)}"

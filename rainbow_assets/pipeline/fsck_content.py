@@ -86,7 +86,7 @@ _QUERY = f"""
     WITH written AS (
         SELECT decode(key) AS key, decode(value) AS value FROM parquet_kv_metadata($1)
         WHERE key IN ('rainbow.rows'::BLOB, 'rainbow.checksum'::BLOB))
-    SELECT count(*), coalesce({checksum.row_hash("t")}, 0), min(change_date), max(change_date),
+    SELECT count(*), coalesce({checksum.row_hash(checksum.ROWS)}, 0), min(change_date), max(change_date),
         (SELECT try_cast(max(value) AS BIGINT) FROM written WHERE key = 'rainbow.rows'),
         (SELECT max(value) FROM written WHERE key = 'rainbow.checksum')
-    FROM read_parquet($1, hive_partitioning = false) AS t"""
+    FROM read_parquet($1, hive_partitioning = false) AS {checksum.ROWS}"""

@@ -17,6 +17,7 @@ from rainbow_assets.pipeline.fsck_content import Content, Unreadable
 from rainbow_assets.pipeline.fsck_findings import Entry, Evidence, Finding, Kind, judge
 from rainbow_assets.pipeline.landing import LandingFile
 from rainbow_assets.pipeline.register import LINEAGE, SCHEMA
+from rainbow_assets.pipeline.values import RESCUED
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake, ducklake_books, iceberg, object_store
 from rainbow_assets.systems.ducklake import literal, one_line, quote
@@ -163,12 +164,13 @@ def _objection(
 ) -> str:
     """Why `file` must not be registered: it has not the table's columns, or rows that the files `beside` it hold."""
     has = ducklake.file_columns(connection, [file.uri])
-    if wrong := [(name, kind) for name, kind in (table.columns | LINEAGE).items() if has.get(name) != kind]:
+    expected = table.columns | {name: kind for name, kind in LINEAGE.items() if name in has or name != RESCUED}
+    if wrong := [(name, kind) for name, kind in expected.items() if has.get(name) != kind]:
         name, kind = wrong[0]
         return f"it has not the table's columns ({name} is {has.get(name, 'missing')}, not {kind})."
     if not beside:
         return ""
-    names = ", ".join(quote(name) for name in has if name not in LINEAGE)
+    names = ", ".join(quote(name) for name in has if name not in LINEAGE or name == RESCUED)
     others = ", ".join(literal(other.uri) for other in beside)
     one = f"read_parquet({literal(file.uri)}, hive_partitioning = false)"
     try:

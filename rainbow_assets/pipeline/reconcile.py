@@ -9,7 +9,8 @@ from datetime import datetime
 import duckdb
 from pyiceberg.catalog.sql import SqlCatalog
 
-from rainbow_assets.pipeline import extract
+from rainbow_assets.pipeline import extract, values
+from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.landing import Days, LandingFile
 from rainbow_assets.pipeline.register import SCHEMA
 from rainbow_assets.systems import ducklake, iceberg, postgres
@@ -65,11 +66,11 @@ class Completeness:
 
 
 def source_in_raw(
-    connection: duckdb.DuckDBPyConnection, source_url: str, table: SourceTable, columns: dict[str, str], days: Days
+    connection: duckdb.DuckDBPyConnection, source_url: str, table: SourceTable, columns: Columns, days: Days
 ) -> Completeness:
     """Compare the source's rows of `days`, every column of them, with what counts of them in raw.
 
-    `columns`: raw's source columns. Raw may hold more: versions that the source has since replaced.
+    `columns`: as `drift.check` found them. Raw may hold more: versions that the source has since replaced.
 
     Raises:
         TransientError: the source or the lake does not answer.
@@ -79,7 +80,7 @@ def source_in_raw(
     with ducklake.transaction(connection):  # for its failures
         connection.execute(extract.postgres_source(source_url))
         for part in extract.passes(source_url, table, days):
-            rows += extract.stage(connection, table, columns | dict.fromkeys(table.money, "VARCHAR"), part)
+            rows += extract.stage(connection, table, columns, part, exact=True)
             lost, keys = _missing(connection, table, columns, part)
             missing, sample = missing + lost, [*sample, *keys][:SAMPLE]
             repeated += _repeated(connection, table, columns, part)
@@ -88,30 +89,33 @@ def source_in_raw(
 
 
 def _missing(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: dict[str, str], days: Days
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: Columns, days: Days
 ) -> tuple[int, list[str]]:
     """How many of the source's rows, staged, are not what counts in raw, and some of them.
 
-    Money is compared as the source has it, with all its decimals.
+    Money is compared as the source writes it, all of it; where raw's column cannot hold it, `rescued_data` does.
     """
-    exact = ", ".join(f"TRY_CAST({quote(name)} AS DECIMAL(38,10)) AS {quote(name)}" for name in table.money)
+    exact = ", ".join(
+        f"coalesce({quote(name)}::VARCHAR, {values.RESCUED} ->> {literal(name)}) AS {quote(name)}"
+        for name in table.money
+    )
     replaced = f"REPLACE ({exact})" if exact else ""
-    names = ", ".join(quote(name) for name in columns)
+    names = ", ".join(quote(name) for name in columns.held)
     keys = ", ".join(quote(name) for name in [*table.key, "updated_at"])
     found = connection.execute(f"""
         SELECT count(*) OVER (), row({keys})::VARCHAR
         FROM (
-            SELECT {names} FROM (SELECT * {replaced} FROM {extract.ROWS})
+            SELECT {names} FROM {extract.ROWS}
             EXCEPT
-            SELECT * {replaced} FROM ({extract.newest(table, columns, _raw(table, days))}))
+            SELECT * {replaced} FROM ({extract.newest(table, columns.held, _raw(table, days))}))
         ORDER BY ALL LIMIT {SAMPLE}""").fetchall()
     return (found[0][0] if found else 0), [text for _, text in found]
 
 
-def _repeated(connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: dict[str, str], days: Days) -> int:
+def _repeated(connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: Columns, days: Days) -> int:
     """How many rows of raw are what the extraction before them, or another file of the same one, holds."""
     version = ", ".join(quote(name) for name in [*table.key, "updated_at"])
-    content = f"hash({', '.join(quote(name) for name in columns)})"
+    content = f"hash({', '.join(quote(name) for name in columns.of_raw)})"
     row = connection.execute(f"""
         SELECT count(*) FROM (
             SELECT {content} AS content,

@@ -10,13 +10,22 @@ from datetime import timedelta
 import duckdb
 from pyiceberg.catalog.sql import SqlCatalog
 
-from rainbow_assets.pipeline import landing
+from rainbow_assets.pipeline import checksum, landing
 from rainbow_assets.pipeline.landing import Days, LandingFile
+from rainbow_assets.pipeline.values import RESCUED
 from rainbow_assets.systems import ducklake, iceberg
 from rainbow_assets.tables import SourceTable
 
 SCHEMA = "raw"
-LINEAGE = {"change_date": "DATE", "extracted_at": "TIMESTAMP"}
+# What raw has beside the source's columns; files from before `rescued_data` have nothing to say there.
+LINEAGE = {"change_date": "DATE", "extracted_at": "TIMESTAMP", RESCUED: "VARCHAR"}
+# DuckDB's and DuckLake's virtual columns: a real one of such a name hides them, and then no build finds what is new.
+VIRTUAL = ("snapshot_id", "rowid", "filename", "file_row_number", "file_index")
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a source's column cannot have this name in raw; engines do not tell upper from lower case."""
+    return name.lower() in {*LINEAGE, *VIRTUAL, checksum.ROWS} or name.lower().startswith("_ducklake_internal")
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,7 @@ def register(
     Raises:
         TransientError: a catalog or the object store does not answer.
     """
+    _free_virtual_names(connection, catalog, table)
     uris = [file.uri for file in landed]
     expected = table.columns | LINEAGE
     ducklake.ensure_table(connection, SCHEMA, table.name, expected)
@@ -78,3 +88,10 @@ def known_columns(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> 
     """The source columns that raw has for `table`, name to lake type; {} before its first run."""
     columns = ducklake.columns(connection, SCHEMA, table.name)
     return {name: kind for name, kind in columns.items() if name not in LINEAGE}
+
+
+def _free_virtual_names(connection: duckdb.DuckDBPyConnection, catalog: SqlCatalog, table: SourceTable) -> None:
+    """Rename the columns of an older lake that hide DuckLake's virtual ones: no build saw what was new there."""
+    for name in ducklake.columns_named(connection, SCHEMA, table.name, VIRTUAL):
+        iceberg.rename_column(catalog, SCHEMA, table.name, name, f"source_{name}")
+        ducklake.rename_column(connection, SCHEMA, table.name, name, f"source_{name}")

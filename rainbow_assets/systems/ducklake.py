@@ -6,7 +6,7 @@ Here: how a connection is made and what the catalog knows of its files. Not here
 
 import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
@@ -150,6 +150,25 @@ def columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> d
     except duckdb.CatalogException:
         return {}
     return {name: kind for name, kind, *_ in rows}
+
+
+def columns_named(connection: duckdb.DuckDBPyConnection, schema: str, table: str, names: Sequence[str]) -> list[str]:
+    """The lake table's columns that have one of these lower-case names: asked of the catalog's tables."""
+    query = f"""
+        SELECT c.column_name FROM __ducklake_metadata_{LAKE}.ducklake_column AS c
+        JOIN __ducklake_metadata_{LAKE}.ducklake_table AS t USING (table_id)
+        JOIN __ducklake_metadata_{LAKE}.ducklake_schema AS s USING (schema_id)
+        WHERE s.schema_name = ? AND t.table_name = ? AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL
+            AND c.end_snapshot IS NULL AND lower(c.column_name) IN (SELECT unnest(?))"""
+    return [name for (name,) in connection.execute(query, [schema, table, list(names)]).fetchall()]
+
+
+def rename_column(connection: duckdb.DuckDBPyConnection, schema: str, table: str, name: str, new: str) -> None:
+    """Rename a lake table's column; files that are registered under the old name are read as before."""
+    with transaction(connection):
+        connection.execute(
+            f"ALTER TABLE {LAKE}.{quote(schema)}.{quote(table)} RENAME COLUMN {quote(name)} TO {quote(new)}"
+        )
 
 
 def ensure_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, wanted: dict[str, str]) -> list[str]:

@@ -88,8 +88,16 @@ def ensure_table(catalog: SqlCatalog, namespace: str, name: str, columns: dict[s
         if missing := [column for column in columns if column not in known]:
             with table.update_schema() as update:
                 for column in missing:
-                    update.add_column(column, iceberg_type(columns[column]))
+                    update.add_column((column,), iceberg_type(columns[column]))  # a path: a name may have dots
         return table
+
+
+def rename_column(catalog: SqlCatalog, namespace: str, name: str, column: str, new: str) -> None:
+    """Rename a table's column, if it has it; files with the old name are read as before."""
+    table = find_table(catalog, namespace, name)
+    if table and column in {field.name for field in table.schema().fields}:
+        with _catalog_errors(), table.update_schema() as update:
+            update.rename_column((column,), new)
 
 
 def files(table: Table, first: date, last: date) -> dict[str, int]:

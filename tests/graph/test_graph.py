@@ -158,6 +158,9 @@ def test_the_registry_and_the_rules_for_bad_and_doubtful_rows_agree():
     assert {name: tuple(found["columns"]) for name, found in staged.items()} == {
         name: tuple(table.own_columns) for name, table in TABLES.items()
     }
+    assert {name: tuple(found.get("money", ())) for name, found in staged.items()} == {
+        name: table.money for name, table in TABLES.items()
+    }
     assert {name: tuple(found["key"].values()) for name, found in staged.items()} == {
         name: table.key for name, table in TABLES.items()
     }

@@ -112,7 +112,7 @@ class Company(Lakehouse):
             columns = drift.check(self.url, table, known_columns(self.lake, table))
             files = landing.files(self.s3, self.bucket, table.name, days)
             older = once_first(self.lake, table, days)
-            extract(self.lake, self.url, table, columns.all, days, files, self.bucket, "run", older)
+            extract(self.lake, self.url, table, columns, days, files, self.bucket, "run", older)
             if run.registered:
                 files = landing.files(self.s3, self.bucket, table.name, days)
                 register(self.lake, self.iceberg, table, files, days, "run")

@@ -38,7 +38,7 @@ class Shop:
     def land(self) -> list[LandingFile]:
         """The new files of an extraction."""
         columns = drift.check(self.url, DETAILS, known_columns(self.lake, DETAILS))
-        done = extract(self.lake, self.url, DETAILS, columns.all, DAYS, self.files(), self.bucket, "run-1")
+        done = extract(self.lake, self.url, DETAILS, columns, DAYS, self.files(), self.bucket, "run-1")
         return list(done.files)
 
     def land_late(self) -> LandingFile:

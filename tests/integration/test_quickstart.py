@@ -34,7 +34,7 @@ def ingest(settings: Settings) -> tuple[object, ...]:
         )
     store, bucket = object_store.client(settings), settings.s3_bucket
     with ducklake.connect(settings) as lake:
-        columns = drift.check(url, table, known_columns(lake, table)).all
+        columns = drift.check(url, table, known_columns(lake, table))
         extract(lake, url, table, columns, DAYS, landing.files(store, bucket, table.name, DAYS), bucket, "run-1")
         found = landing.files(store, bucket, table.name, DAYS)
         register(lake, iceberg.connect(settings), table, found, DAYS, "run-1")

@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.errors import DataError, RainbowError, SchemaDriftError, SettingsError, TransientError
+from rainbow_assets.errors import RainbowError, SchemaDriftError, SettingsError, TransientError
 from rainbow_assets.pipeline import arrival, checksum, drift, landing, reconcile
+from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.extract import extract, within
 from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.register import known_columns, once_first, register
+from rainbow_assets.pipeline.register import LINEAGE, known_columns, once_first, register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, postgres
@@ -42,7 +43,7 @@ class Shop:
     def land(self, days: Days, table=DETAILS):
         columns = drift.check(self.url, table, known_columns(self.lake, table))
         files, older = self.files(days, table), once_first(self.lake, table, days)
-        return extract(self.lake, self.url, table, columns.all, days, files, self.settings.s3_bucket, "run-1", older)
+        return extract(self.lake, self.url, table, columns, days, files, self.settings.s3_bucket, "run-1", older)
 
     def register(self, days: Days, table=DETAILS):
         return register(self.lake, self.iceberg, table, self.files(days, table), days, "run-1")
@@ -142,7 +143,7 @@ TURNS = {
 def test_a_version_that_becomes_again_what_it_was_counts_again(shop):
     """What was extracted last counts: landing, and the check of raw, compare every column with it."""
     shop.sql("ALTER TABLE orderdetails ADD COLUMN gift_note text DEFAULT 'new'")
-    days, columns = day(MARCH_1), DETAILS.columns | {"gift_note": "VARCHAR"}
+    days, columns = day(MARCH_1), Columns(DETAILS.columns | {"gift_note": "VARCHAR"})
     shop.ingest(days)
     for turn in (0, 1, 0, 1):
         shop.sql(*(f"UPDATE orderdetails SET {turns[turn]} WHERE id = {key}" for key, turns in TURNS.items()))
@@ -152,7 +153,7 @@ def test_a_version_that_becomes_again_what_it_was_counts_again(shop):
         assert landed.rows_written == len(TURNS)
         assert shop.land(days).files == {}
         assert reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, days).passed
-    names = ", ".join(columns)
+    names = ", ".join(columns.all)
     query = f"SELECT {names} FROM lake.raw.orderdetails QUALIFY row_number() OVER (PARTITION BY id ORDER BY {{}}) = 1"
     assert set(shop.rows(query.format("extracted_at DESC"))) == set(shop.rows(query.format("extracted_at")))
     many = shop.rows("SELECT id, count(*) FROM lake.raw.orderdetails GROUP BY id HAVING count(*) > 1 ORDER BY id")
@@ -185,7 +186,7 @@ def test_a_run_looks_back_for_what_came_late(shop):
     for number, time in enumerate(late):
         shop.sql(f"INSERT INTO orderdetails VALUES ({900 + number}, 1, 1, 1.00, NULL, '{time}', '{time}', NULL)")
     shop.sql("UPDATE orderdetails SET price = 7.77 WHERE id = 20")  # of March 1, under its old time
-    columns = DETAILS.columns
+    columns = Columns(DETAILS.columns)
     earlier = landing.look_back(day(MARCH_3), 2, start)
     assert reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, earlier).missing == 3
 
@@ -224,7 +225,7 @@ def test_a_first_partition_that_is_moved_lands_nothing_twice(shop):
     february = [date(2026, 2, number) for number in range(24, 29)]
 
     def check(days=everything):
-        return reconcile.source_in_raw(shop.lake, shop.url, DETAILS, DETAILS.columns, days)
+        return reconcile.source_in_raw(shop.lake, shop.url, DETAILS, Columns(DETAILS.columns), days)
 
     shop.ingest(day(MARCH_2, open_start=True))
     shop.ingest(day(MARCH_3))
@@ -249,9 +250,7 @@ def test_a_first_partition_that_is_moved_lands_nothing_twice(shop):
 def test_what_a_killed_run_left_is_registered_by_the_next(shop):
     shop.land(day(MARCH_1))  # killed before raw
     files = shop.files(day(MARCH_1))
-    catalog_table = iceberg.ensure_table(
-        shop.iceberg, "raw", "orderdetails", DETAILS.columns | {"change_date": "DATE", "extracted_at": "TIMESTAMP"}
-    )
+    catalog_table = iceberg.ensure_table(shop.iceberg, "raw", "orderdetails", DETAILS.columns | LINEAGE)
     iceberg.add_files(catalog_table, [file.uri for file in files], "killed")  # killed between the two catalogs
     landed, registered = shop.ingest(day(MARCH_1))
     assert landed.files == {}
@@ -317,32 +316,12 @@ def test_a_new_column_is_taken_along_everywhere(shop):
         ("ALTER TABLE orderdetails DROP COLUMN promotion_id", "lost promotion_id"),
         ("ALTER TABLE orderdetails ALTER COLUMN quantity TYPE text", r"quantity \(BIGINT became VARCHAR\)"),
         ("ALTER TABLE orderdetails ALTER COLUMN price TYPE numeric(20,4)", r"price \(DECIMAL\(18,2\) became"),
-        ("ALTER TABLE orderdetails ADD COLUMN change_date date", "gained change_date"),
-        ('ALTER TABLE orderdetails ADD COLUMN "ID" bigint', "gained ID"),
         ("DROP TABLE orderdetails", "no table orderdetails"),
     ],
 )
 def test_a_lost_column_or_changed_type_stops_the_table(shop, change, reason):
     shop.sql(change)
     with pytest.raises(SchemaDriftError, match=reason):
-        shop.land(day(MARCH_1))
-    assert shop.files(day(MARCH_1)) == []
-
-
-def test_a_column_that_was_new_once_is_expected_from_then_on(shop):
-    shop.sql("ALTER TABLE orderdetails ADD COLUMN gift_note text")
-    shop.ingest(day(MARCH_1))
-    shop.sql("ALTER TABLE orderdetails DROP COLUMN gift_note")
-    with pytest.raises(SchemaDriftError, match="lost gift_note"):
-        shop.land(day(MARCH_2))
-
-
-def test_money_that_does_not_fit_stops_the_table_with_the_reason(shop):
-    shop.sql(
-        "ALTER TABLE orderdetails ALTER COLUMN price TYPE numeric",
-        "UPDATE orderdetails SET price = 12345678901234567.89 WHERE id = 5",
-    )
-    with pytest.raises(DataError, match="numeric field overflow"):
         shop.land(day(MARCH_1))
     assert shop.files(day(MARCH_1)) == []
 
@@ -368,7 +347,7 @@ def test_a_new_column_of_any_type_arrives(shop):
     assert shop.rows(f"SELECT DISTINCT {names} FROM lake.raw.orderdetails") == [
         (
             "7", "0.5", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "{1,2}", "2026-03-01 10:00:00+00", "12:34:56", "1 day",
-            r"\x00ff", '{"a": [1, null]}', "0.1250000000", "12345678901234567890.12345", "9999-12-31", "ab",
+            r"\x00ff", '{"a": [1, null]}', "0.125", "12345678901234567890.12345", "9999-12-31", "ab",
             "10.0.0.1/32", "true",
         )
     ]  # fmt: skip
@@ -395,27 +374,16 @@ def test_times_that_no_reader_can_tell_are_held_within_bounds(shop):
     assert landed.files == {}
 
 
-@pytest.mark.parametrize("price", ["'NaN'", "4.125"])
-def test_completeness_sees_money_that_raw_cannot_hold(shop, price):
-    shop.sql(
-        "ALTER TABLE orderdetails ALTER COLUMN price TYPE numeric",
-        f"UPDATE orderdetails SET price = {price} WHERE id = 5",
-    )
-    shop.ingest(day(MARCH_1))
-    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, DETAILS.columns, day(MARCH_1))
-    assert (found.missing, found.sample) == (1, ["(5, 5, '2026-03-01 01:25:00')"])
-
-
 def test_completeness_sees_a_missing_version_of_a_row_that_is_there(shop):
     shop.ingest(day(MARCH_1))
     shop.sql("UPDATE orderdetails SET quantity = 9, updated_at = updated_at + interval '1 second' WHERE id = 5")
-    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, DETAILS.columns, day(MARCH_1))
+    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, Columns(DETAILS.columns), day(MARCH_1))
     assert found.missing == 1
 
 
 def test_completeness_sees_a_missing_and_a_repeated_row(shop):
     shop.ingest(day(MARCH_1))
-    columns = DETAILS.columns
+    columns = Columns(DETAILS.columns)
 
     def check():
         return reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, day(MARCH_1))
@@ -435,7 +403,7 @@ def test_completeness_sees_a_missing_and_a_repeated_row(shop):
 def test_completeness_allows_versions_that_have_moved_on(shop):
     shop.ingest(day(MARCH_1))
     shop.sql("UPDATE orderdetails SET price = 1.00, updated_at = '2026-03-09' WHERE id = 7")
-    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, DETAILS.columns, day(MARCH_1))
+    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, Columns(DETAILS.columns), day(MARCH_1))
     assert found.passed
 
 

@@ -47,7 +47,11 @@ quarantined as (
                 when not known.is_refused then coalesce(known.resolved_at, cast(now() as timestamp))
             end as resolved_at
         {%- else %}
-            known.resolved_at
+            case
+                when candidates.extracted_at is not null then known.resolved_at
+                -- The list of rows without a day is whole: one that is not in it any more was mended.
+                when not known.is_refused then coalesce(known.resolved_at, cast(now() as timestamp))
+            end as resolved_at
         {%- endif %}
     from candidates
     inner join known on candidates.quarantine_id = known.quarantine_id

@@ -8,7 +8,7 @@ from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_fa
 from rainbow_assets.defs.landing.checks import WHOLE, check_results, check_specs
 from rainbow_assets.defs.partitions import DAILY, days_of
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import arrival, drift, landing, open_checks, reconcile, transactions
+from rainbow_assets.pipeline import arrival, drift, landing, open_checks, reconcile, transactions, unplaced
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.register import LINEAGE, known_columns, once_first
 from rainbow_assets.systems import ducklake, object_store, postgres
@@ -50,7 +50,7 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
             columns = drift.check(source, table, known_columns(connection, table))
             landed = landing.files(lake.s3, bucket, table.name, scope)
             older = once_first(connection, table, scope)
-            done = extract(connection, source, table, columns.all, scope, landed, bucket, context.run.run_id, older)
+            done = extract(connection, source, table, columns, scope, landed, bucket, context.run.run_id, older)
             written, asset = done.files, f"landing/{table.name}"
             if open_checks.is_open(connection, asset, (WHOLE,), scope):  # what was broken is looked at again
                 written = reconcile.stated_rows(connection, landed) | written
@@ -63,6 +63,7 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
                 delay = arrival.delay(connection, table, done.files, days, settings)
                 late = arrival.late(connection, table, landed, done.files, days)
             ahead, behind = arrival.ahead(source, table, settings), arrival.behind(source, table, settings)
+            without_day = unplaced.note(connection, source, table, columns, context.run.run_id)
         yield dg.MaterializeResult(
             metadata={
                 "dagster/uri": f"s3://{bucket}/{landing.PREFIX}/{table.name}/",
@@ -91,7 +92,7 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
                 **what_to_do(WHOLE),
             },
         )
-        yield from check_results(table, columns, delay, late, ahead, behind, found)
+        yield from check_results(table, columns, done, delay, late, ahead, behind, found, without_day)
 
     return run
 

@@ -1,13 +1,15 @@
 """The checks of landing. They run in the step that they guard, as they look at just what it read and wrote."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
 from rainbow_assets.defs.conventions import check_spec, what_to_do
 from rainbow_assets.pipeline.arrival import Beyond, Delay, Late
 from rainbow_assets.pipeline.drift import Columns
+from rainbow_assets.pipeline.extract import Extracted
 from rainbow_assets.pipeline.transactions import Open
+from rainbow_assets.pipeline.unplaced import Unplaced
 from rainbow_assets.tables import SourceTable
 
 WHOLE = "written_files_are_whole"
@@ -17,6 +19,8 @@ NOT_LATE = "no_rows_come_late"
 NOT_AHEAD = "no_rows_lie_ahead"
 NOT_BEHIND = "no_rows_lie_behind"
 NONE_OPEN = "no_transactions_are_open"
+TIMED = "every_row_has_a_time"
+FITS = "values_fit_their_columns"
 
 
 def check_specs(table: SourceTable) -> list[dg.AssetCheckSpec]:
@@ -29,7 +33,15 @@ def check_specs(table: SourceTable) -> list[dg.AssetCheckSpec]:
             "Every new file, read back from the object store, has the rows that were written.",
             blocking=True,
         ),
-        check_spec(key, KNOWN, "The source has no column that the registry does not know; new ones are taken along."),
+        check_spec(
+            key,
+            KNOWN,
+            "The source's columns are those of the registry. New ones are taken along, lost ones are NULL; of one that "
+            "the lake cannot take, by its name or type, the values stand in `rescued_data`.",
+        ),
+        check_spec(
+            key, FITS, "Each value of a new row fits its column; what does not stands in `rescued_data`, and is NULL."
+        ),
         check_spec(key, IN_TIME, "Half of the new rows of a day were read within 48 hours of their `updated_at`."),
         check_spec(
             key,
@@ -44,20 +56,41 @@ def check_specs(table: SourceTable) -> list[dg.AssetCheckSpec]:
             NONE_OPEN,
             "When the rows were read, no transaction of the source was open that began before the last day's end.",
         ),
+        check_spec(key, TIMED, "No row's `updated_at` is NULL: no partition would take it."),
     ]
 
 
 def check_results(
-    table: SourceTable, columns: Columns, delay: Delay, late: Late, ahead: Beyond, behind: Beyond, found: Open
+    table: SourceTable,
+    columns: Columns,
+    done: Extracted,
+    delay: Delay,
+    late: Late,
+    ahead: Beyond,
+    behind: Beyond,
+    found: Open,
+    without_day: Unplaced,
 ) -> Iterator[dg.AssetCheckResult]:
     """The results of all but the first; each a warning."""
-    unknown = {name: kind for name, kind in columns.all.items() if name not in table.columns}
+    yield known_result(table, columns)
     yield dg.AssetCheckResult(
-        check_name=KNOWN,
-        passed=not unknown,
+        check_name=FITS,
+        passed=not done.rescued,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"Unknown: {', '.join(unknown)}." if unknown else None,
-        metadata={"unknown_columns": unknown, "new_in_this_run": list(columns.added), **what_to_do(KNOWN)},
+        description=f"Rows by column: {told(done.rescued)}." if done.rescued else None,
+        metadata={"rows_by_column": done.rescued, "sample": list(done.sample), **what_to_do(FITS)},
+    )
+    yield dg.AssetCheckResult(
+        check_name=TIMED,
+        passed=without_day.without_time == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{without_day.without_time} rows have no `updated_at`." if without_day.without_time else None,
+        metadata={
+            "rows": without_day.without_time,
+            "rows_too_late_for_any_day": without_day.too_late,
+            "sample": list(without_day.sample),
+            **what_to_do(TIMED),
+        },
     )
     yield dg.AssetCheckResult(
         check_name=IN_TIME,
@@ -116,3 +149,31 @@ def check_results(
             **what_to_do(NONE_OPEN),
         },
     )
+
+
+def known_result(table: SourceTable, columns: Columns) -> dg.AssetCheckResult:
+    """The result about the columns outside of the registry, but for those that it acknowledges."""
+    unknown = {name: kind for name, kind in columns.all.items() if name not in {*table.columns, *table.acknowledged}}
+    left_out = {name: why for name, why in columns.left_out.items() if name not in table.acknowledged}
+    lost = [name for name in columns.lost if name not in table.acknowledged]
+    faults = [f"Unknown: {', '.join(unknown)}"] * bool(unknown)
+    faults += [f"Lost: {', '.join(lost)}"] * bool(lost)
+    faults += [f"Left out: {told(left_out)}"] * bool(left_out)
+    return dg.AssetCheckResult(
+        check_name=KNOWN,
+        passed=not faults,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{'; '.join(faults)}." if faults else None,
+        metadata={
+            "unknown_columns": unknown,
+            "new_in_this_run": list(columns.added),
+            "lost_columns": lost,
+            "left_out_columns": left_out,
+            **what_to_do(KNOWN),
+        },
+    )
+
+
+def told(items: Mapping[str, object]) -> str:
+    """`name (value), …`."""
+    return ", ".join(f"{name} ({value})" for name, value in items.items())

@@ -16,7 +16,7 @@ from rainbow_assets.defs.raw.checks import (
     volume_results,
 )
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import coverage, landing, open_checks, reconcile, register, transactions, volume
+from rainbow_assets.pipeline import coverage, drift, landing, open_checks, reconcile, register, transactions, volume
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES, SourceTable
 
@@ -60,9 +60,10 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
             of_days = [file.uri for file in landed if file.day in days]
             counts = ducklake.known_files(connection, register.SCHEMA, table.name, of_days)
             columns = register.known_columns(connection, table)
+            there = drift.check(source, table, columns)
             found = transactions.look(source, days.end)
             complete = {
-                part: reconcile.source_in_raw(connection, source, table, columns, part)
+                part: reconcile.source_in_raw(connection, source, table, there, part)
                 for part in (days, earlier)
                 if part
             }

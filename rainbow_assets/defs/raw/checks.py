@@ -54,10 +54,7 @@ def completeness_result(
         check_name=COMPLETE,
         passed=not failing,
         severity=dg.AssetCheckSeverity.WARN if found.passed else dg.AssetCheckSeverity.ERROR,
-        description=f"Run {' and '.join(failing)} again: it adds what is missing. Money that raw cannot hold "
-        "exactly (NaN, more than two decimals) must be corrected in the source."
-        if failing
-        else None,
+        description=f"Run {' and '.join(failing)} again: it adds what is missing." if failing else None,
         metadata={
             "days": str(days),
             "looked_back_on": str(earlier),

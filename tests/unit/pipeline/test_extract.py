@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.extract import source_query, within
 from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.tables import TABLES
@@ -18,8 +19,7 @@ def test_the_first_partition_takes_everything_older():
 
 
 def test_values_are_cast_in_the_source():
-    query = source_query(
-        TABLES["orderdetails"], TABLES["orderdetails"].columns, Days(date(2026, 1, 1), date(2026, 1, 1))
-    )
-    assert '"price"::numeric(18,2) AS "price"' in query
+    columns = Columns(TABLES["orderdetails"].columns)
+    query = source_query(TABLES["orderdetails"], columns, Days(date(2026, 1, 1), date(2026, 1, 1)))
+    assert 'THEN "price" END)::numeric(18,2) AS "price"' in query
     assert '"quantity"::bigint AS "quantity"' in query
