@@ -15,9 +15,9 @@ from benchmarks.stack import Stack
 from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.extract import extract, source_query
 from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.postgres_url import fields_of
 from rainbow_assets.stack.postgres import program
 from rainbow_assets.systems import ducklake
-from rainbow_assets.systems.postgres import parts
 from rainbow_assets.tables import TABLES
 
 TARGET = 1.2
@@ -56,8 +56,8 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
 
 def copy_out(url: str, query: str) -> int:
     """Let psql copy a query out in binary to /dev/null; the rows that it counted."""
-    fields = parts(url)
-    names = {"PGHOST": "HOST", "PGPORT": "PORT", "PGDATABASE": "DATABASE", "PGUSER": "USER", "PGPASSWORD": "PASSWORD"}
+    fields = fields_of(url)
+    names = {"PGHOST": "host", "PGPORT": "port", "PGDATABASE": "dbname", "PGUSER": "user", "PGPASSWORD": "password"}
     told = subprocess.run(
         [str(program("psql")), "-X", "-c", f"\\copy ({query}) TO '/dev/null' (FORMAT binary)"],
         env=os.environ | {name: fields[field] for name, field in names.items()},

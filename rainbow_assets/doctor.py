@@ -91,18 +91,31 @@ def _source(settings: Settings) -> str:
         raise RainbowError(
             f"No index on updated_at: {names}.", "CREATE INDEX ON <table> (updated_at): extraction reads by it."
         )
+    _row_security(settings)
     return f"{_place(settings, 'source_url')}, {len(found)} tables, each indexed by updated_at"
+
+
+def _row_security(settings: Settings) -> None:
+    """No policy would hide rows from a run (which PostgreSQL refuses then)."""
+    from rainbow_assets.systems.postgres import fetch
+
+    query = (
+        "SELECT current_user::text, name FROM unnest(%s::text[]) AS name WHERE row_security_active('public.' || name)"
+    )
+    if rows := fetch(settings.secret("source_url"), f"{PREFIX}SOURCE_URL", query, [list(TABLES)]):
+        names = ", ".join(table for _, table in rows)
+        raise RainbowError(f"Row level security hides rows of {names}.", f"ALTER ROLE {rows[0][0]} BYPASSRLS;")
 
 
 def _database(field: str, table: str) -> Callable[[Settings], str]:
     """A check of a catalog's database: it answers, and its tables are there or may be made."""
 
     def check(settings: Settings) -> str:
-        from rainbow_assets.systems.postgres import fetch
+        from rainbow_assets.systems import postgres
 
-        setting = f"{PREFIX}{field.upper()}"
+        setting, url = f"{PREFIX}{field.upper()}", settings.secret(field)
         query = "SELECT has_schema_privilege('public', 'CREATE'), to_regclass(%s) IS NOT NULL"
-        ((may_create, exists),) = fetch(settings.secret(field), setting, query, [f"public.{table}"])
+        ((may_create, exists),) = postgres.fetch(url, setting, query, [f"public.{table}"])
         if not may_create:
             hint = "Make the user the owner of the database."
             raise RainbowError(f"The user in {setting} may not create tables in schema public.", hint)
@@ -112,11 +125,12 @@ def _database(field: str, table: str) -> Callable[[Settings], str]:
 
 
 def _ducklake(settings: Settings) -> str:
-    """The catalog's database is usable, and where there is a lake, DuckDB opens it, and no blocking check is open."""
+    """The catalog's database is usable, its locks hold; a lake that is there opens, and no blocking check is open."""
     from rainbow_assets.pipeline import open_checks
-    from rainbow_assets.systems import ducklake
+    from rainbow_assets.systems import ducklake, postgres
 
     found = _database("catalog_url", "ducklake_metadata")(settings)
+    postgres.require_locks(settings.secret("catalog_url"), f"{PREFIX}CATALOG_URL")
     if found.endswith("in use"):
         with ducklake.connect(settings, read_only=True) as connection:
             waiting = open_checks.standing(connection)
@@ -179,10 +193,10 @@ def _disk(settings: Settings) -> str:
 
 def _place(settings: Settings, field: str) -> str:
     """`host:port/database` of a PostgreSQL URL, without user and password."""
-    from rainbow_assets.systems.postgres import parts
+    from rainbow_assets.postgres_url import fields_of
 
-    url = parts(settings.secret(field))
-    return f"{url.get('HOST', 'localhost')}:{url.get('PORT', '5432')}/{url.get('DATABASE', '')}"
+    url = fields_of(settings.secret(field))
+    return f"{url['host']}:{url.get('port', '5432')}/{url['dbname']}"
 
 
 CHECKS: dict[str, Callable[[Settings], str]] = {

@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from rainbow_assets import postgres_url
 from rainbow_assets.errors import DataError, SettingsError
 
 PREFIX = "RAINBOW_"
@@ -115,6 +116,33 @@ class Settings(BaseModel):
         default=1_000_000_000, ge=1, description="bytes of the source's log that the stream may be behind"
     )
     alert_ui_url: str = Field(default="http://127.0.0.1:3000", description="the Dagster UI, for links in alerts")
+
+    @field_validator("source_url", "stream_url", "catalog_url", "iceberg_catalog_url", "dagster_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
+        """Made canonical once, for all clients; the message never shows it."""
+        if value is None:
+            return None
+        if field.field_name == "stream_url":
+            postgres_url.for_java(value.get_secret_value())
+        return SecretStr(postgres_url.canonical(value.get_secret_value()))
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _is_endpoint(cls, value: str | None) -> str | None:
+        """No more than a scheme, a host and a port: of a path, one client takes nothing, another one something else."""
+        if value is None:
+            return None
+        try:
+            url = urlsplit(value)
+            whole = bool(url.hostname) and (url.port is None or url.port > 0) and value.isprintable()
+        except ValueError:
+            whole = False
+        if not whole or url.scheme not in {"http", "https"} or "@" in url.netloc or " " in value:
+            raise ValueError("write http://host:port or https://host, without a user or a password")
+        if url.path.strip("/") or url.query or url.fragment:
+            raise ValueError("no path: the bucket has a setting of its own")
+        return f"{url.scheme}://{url.netloc}"
 
     @field_validator("alert_smtp_url", "alert_slack_url", "alert_webhook_url", "alert_ui_url")
     @classmethod

@@ -10,16 +10,18 @@ from contextlib import asynccontextmanager
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 
-from rainbow_assets.errors import TransientError
+from rainbow_assets.errors import SettingsError, TransientError
 from rainbow_assets.shop.schema import SETTING
-from rainbow_assets.systems.postgres import connection_error
+from rainbow_assets.systems import postgres_session
+from rainbow_assets.systems.postgres_errors import connection_error
 
+APPLICATION = "rainbow api"
 PATIENCE = 10.0  # seconds that a request waits for a connection that is free
 # Nothing waits without end: not for a lock, not in a statement, not in a transaction that was forgotten.
 SETUP = """
-SET TIME ZONE 'UTC';
 SET lock_timeout = '5s';
 SET statement_timeout = '10s';
 SET idle_in_transaction_session_timeout = '30s'
@@ -62,12 +64,19 @@ class Pool:
             self._places.put_nowait(connection if is_idle else None)
 
     async def _open(self) -> AsyncConnection:
+        fields = postgres_session.parameters(self._url, SETTING, APPLICATION)
         try:
-            return await AsyncConnection.connect(
-                self._url, autocommit=True, connect_timeout=5, application_name="rainbow api"
+            connection = await AsyncConnection.connect(
+                make_conninfo(**fields | {"connect_timeout": "5"}), autocommit=True
             )
         except psycopg.OperationalError as error:
             raise connection_error(str(error), SETTING) from None
+        try:
+            postgres_session.check(connection.info, SETTING, APPLICATION)
+        except SettingsError:
+            await connection.close()
+            raise
+        return connection
 
     async def close(self) -> None:
         """Close the connections that nobody uses."""

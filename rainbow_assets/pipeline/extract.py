@@ -13,14 +13,15 @@ from datetime import date, timedelta
 
 import duckdb
 
-from rainbow_assets.errors import DataError, TransientError
 from rainbow_assets.pipeline import checksum, values
 from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.landing import Days, LandingFile, new_key
+from rainbow_assets.pipeline.source_errors import source_errors
 from rainbow_assets.systems import postgres
-from rainbow_assets.systems.ducklake import literal, one_line, postgres_secret, quote
+from rainbow_assets.systems.ducklake import literal, postgres_secret, quote
 from rainbow_assets.tables import SourceTable
 
+SETTING = "RAINBOW_SOURCE_URL"
 # The rows of a pass, until they are in files.
 ROWS = "memory.main.extract"
 SAMPLE = 5
@@ -78,30 +79,23 @@ def extract(
 
     Raises:
         DataError: a value does not fit its lake type; the message has PostgreSQL's or DuckDB's reason.
-        TransientError: the source or the object store does not answer.
+        TransientError: the source or the object store does not answer, or the server cancelled the query.
+        SettingsError: the user may not read the table, or not all of its rows.
     """
     read = 0
     files: dict[LandingFile, int] = {}
     rescued: Counter[str] = Counter()
     sample: list[str] = []
     try:
-        connection.execute(postgres_source(source_url))
-        for part in passes(source_url, table, days):
-            read += stage(connection, table, columns, part)
-            held = [file for file in landed if part.oldest <= file.day <= part.last]
-            held += [file for file in once_first if file.day > part.last]
-            files |= append(connection, table, columns.names, held, part.first, bucket, run_id)
-            counts, rows = _rescued(connection, table)
-            rescued, sample = rescued + counts, [*sample, *rows][:SAMPLE]
-    except duckdb.Error as error:
-        # DuckDB tells what PostgreSQL's server refuses as an I/O error too; the server says ERROR of a value.
-        if isinstance(error, duckdb.IOException | duckdb.HTTPException) and "ERROR:" not in str(error):
-            raise TransientError(
-                f"Extracting {table.name} for {days} broke off: {one_line(error)}.", "Run it again."
-            ) from None
-        raise DataError(
-            f"{table.name} for {days} cannot be extracted: {one_line(error)}.", "Correct the row in the source."
-        ) from None
+        with source_errors(source_url, f"{table.name} for {days}", source_query(table, columns, days)):
+            connection.execute(postgres_source(source_url))
+            for part in passes(source_url, table, days):
+                read += stage(connection, table, columns, part)
+                held = [file for file in landed if part.oldest <= file.day <= part.last]
+                held += [file for file in once_first if file.day > part.last]
+                files |= append(connection, table, columns.names, held, part.first, bucket, run_id)
+                counts, rows = _rescued(connection, table)
+                rescued, sample = rescued + counts, [*sample, *rows][:SAMPLE]
     finally:
         connection.execute(f"DROP TABLE IF EXISTS {ROWS}")
     return Extracted(read, files, dict(rescued), tuple(sample))
@@ -110,7 +104,7 @@ def extract(
 def postgres_source(source_url: str) -> str:
     """SQL: attach the source read-only as `source`."""
     return (
-        f"{postgres_secret('rainbow_source', source_url)};"
+        f"{postgres_secret('rainbow_source', source_url, SETTING)};"
         "ATTACH IF NOT EXISTS '' AS source (TYPE postgres, SECRET rainbow_source, READ_ONLY)"
     )
 
@@ -146,7 +140,7 @@ def change_date(first: date) -> str:
 def passes(source_url: str, table: SourceTable, days: Days) -> list[Days]:
     """`days` cut so that a pass holds about `ROWS_A_PASS` rows, by the planner's estimate for the range."""
     query = f"EXPLAIN (FORMAT json) SELECT FROM {_from(table)} WHERE {within(days)}"
-    plan = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", query)[0][0]
+    plan = postgres.fetch(source_url, SETTING, query)[0][0]
     rows = plan[0]["Plan"]["Plan Rows"]
     span = (days.last - days.first).days + 1
     width = max(1, span // max(1, -(-rows // ROWS_A_PASS)))

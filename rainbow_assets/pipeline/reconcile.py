@@ -13,6 +13,7 @@ from rainbow_assets.pipeline import extract, values
 from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.landing import Days, LandingFile
 from rainbow_assets.pipeline.register import SCHEMA
+from rainbow_assets.pipeline.source_errors import source_errors
 from rainbow_assets.systems import ducklake, iceberg, postgres
 from rainbow_assets.systems.ducklake import LAKE, literal, quote
 from rainbow_assets.tables import SourceTable
@@ -80,7 +81,9 @@ def source_in_raw(
     with ducklake.transaction(connection):  # for its failures
         connection.execute(extract.postgres_source(source_url))
         for part in extract.passes(source_url, table, days):
-            rows += extract.stage(connection, table, columns, part, exact=True)
+            query = extract.source_query(table, columns, part, exact=True)
+            with source_errors(source_url, f"{table.name} for {part}", query):
+                rows += extract.stage(connection, table, columns, part, exact=True)
             lost, keys = _missing(connection, table, columns, part)
             missing, sample = missing + lost, [*sample, *keys][:SAMPLE]
             repeated += _repeated(connection, table, columns, part)

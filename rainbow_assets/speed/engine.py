@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from psycopg.conninfo import conninfo_to_dict
-
 from rainbow_assets.errors import RainbowError, TransientError
+from rainbow_assets.postgres_url import fields_of
 from rainbow_assets.speed.source import NAME
 from rainbow_assets.tables import TABLES
 
@@ -28,14 +27,14 @@ REFUSED = ("permission denied", "must be", "authentication", "does not exist", "
 
 def properties(url: str, offsets: Path) -> dict[str, str]:
     """What Debezium is told; the password is among it, so it is shown to nobody."""
-    fields = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+    fields = fields_of(url)
     return {
         "name": NAME,
         "topic.prefix": NAME,
         "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
-        "database.hostname": fields.get("host", "localhost"),
+        "database.hostname": f"[{fields['host']}]" if ":" in fields["host"] else fields["host"],
         "database.port": fields.get("port", "5432"),
-        "database.dbname": fields.get("dbname", ""),
+        "database.dbname": fields["dbname"],
         "database.user": fields.get("user", ""),
         "database.password": fields.get("password", ""),
         **{f"database.{ours}": fields[theirs] for theirs, ours in SSL.items() if theirs in fields},

@@ -149,14 +149,7 @@ def connect(settings: Settings) -> psycopg.Connection:
     Raises:
         TransientError, SettingsError: as `systems.postgres.connect`.
     """
-    try:
-        return psycopg.connect(
-            settings.secret("stream_url"), connect_timeout=10, autocommit=True, application_name="rainbow stream"
-        )
-    except psycopg.ProgrammingError:
-        raise SettingsError(f"{SETTING} is no PostgreSQL URL.", postgres.URL_FORM) from None
-    except psycopg.OperationalError as error:
-        raise postgres.connection_error(str(error), SETTING) from None
+    return postgres.open_connection(settings.secret("stream_url"), SETTING, "rainbow stream", autocommit=True)
 
 
 @contextmanager

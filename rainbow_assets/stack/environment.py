@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from pydantic import SecretStr
 
+from rainbow_assets.postgres_url import sqlalchemy
 from rainbow_assets.settings import PREFIX, PROJECT_DIR, Settings
 
 # `seed` and `load-olist` record the dates in rainbow.env; an exported copy would hide what they record next.
@@ -18,12 +19,11 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
     Raises:
         SettingsError: RAINBOW_DAGSTER_URL is not set.
     """
-    _scheme, _, rest = settings.secret("dagster_url").partition("://")
     return {
         f"{PREFIX}HOME": str(settings.home),
         "DAGSTER_HOME": str(settings.home / "dagster"),
-        # SQLAlchemy takes postgresql:// for psycopg 3, which dagster-postgres cannot use.
-        "DAGSTER_PG_URL": f"postgresql+psycopg2://{rest}",
+        # dagster-postgres cannot use psycopg 3.
+        "DAGSTER_PG_URL": sqlalchemy(settings.secret("dagster_url"), "psycopg2"),
         "DAGSTER_EVENT_BATCH_SIZE": "500",
         "DO_NOT_TRACK": "1",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",

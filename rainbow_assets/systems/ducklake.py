@@ -18,7 +18,8 @@ from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import scratch
 from rainbow_assets.systems.object_store import duckdb_endpoint
-from rainbow_assets.systems.postgres import connection_error, parts
+from rainbow_assets.systems.postgres_errors import connection_error
+from rainbow_assets.systems.postgres_session import parameters
 
 LAKE = "lake"
 EXTENSIONS = ("httpfs", "postgres_scanner", "ducklake")
@@ -68,7 +69,7 @@ def attach_statements(settings: Settings, read_only: bool = False, snapshot: int
     options = ["DATA_INLINING_ROW_LIMIT 0"] + (["READ_ONLY"] if read_only else [])
     options += [f"SNAPSHOT_VERSION {snapshot}"] if snapshot is not None else []
     return [
-        postgres_secret("rainbow_catalog", settings.secret("catalog_url")),
+        postgres_secret("rainbow_catalog", settings.secret("catalog_url"), "RAINBOW_CATALOG_URL"),
         # DATA_PATH stays clear of raw/: DuckLake removes files below it that it does not know.
         f"CREATE OR REPLACE SECRET rainbow_lake (TYPE ducklake, METADATA_PATH '', DATA_PATH "
         f"{literal(f's3://{settings.s3_bucket}/lake/')}, METADATA_PARAMETERS "
@@ -84,9 +85,13 @@ def travel(connection: duckdb.DuckDBPyConnection, settings: Settings, snapshot: 
         connection.execute(statement)
 
 
-def postgres_secret(name: str, url: str) -> str:
-    """The statement that keeps a PostgreSQL URL as a DuckDB secret."""
-    fields = ", ".join(f"{key} {literal(value)}" for key, value in parts(url).items())
+def postgres_secret(name: str, url: str, what: str) -> str:
+    """The statement that keeps all that a PostgreSQL URL says, and what its session is given, as a DuckDB secret.
+
+    Raises:
+        SettingsError: the URL in the setting `what` is malformed.
+    """
+    fields = ", ".join(f"{key} {literal(value)}" for key, value in parameters(url, what).items())
     return f"CREATE OR REPLACE SECRET {quote(name)} (TYPE postgres, {fields})"
 
 

@@ -36,8 +36,9 @@ from pyiceberg.types import (
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from rainbow_assets.errors import DataError, TransientError
+from rainbow_assets.postgres_url import sqlalchemy
 from rainbow_assets.settings import Settings
-from rainbow_assets.systems.postgres import connection_error
+from rainbow_assets.systems.postgres_errors import connection_error
 
 PARTITION = "change_date"
 RUN_ID = "rainbow.run_id"  # in a snapshot's summary
@@ -60,7 +61,7 @@ def connect(settings: Settings) -> SqlCatalog:
         TransientError: the catalog's database does not answer.
     """
     properties = {
-        "uri": settings.secret("iceberg_catalog_url").replace("postgresql://", "postgresql+psycopg://", 1),
+        "uri": sqlalchemy(settings.secret("iceberg_catalog_url"), "psycopg"),
         "warehouse": f"s3://{settings.s3_bucket}/iceberg",
         "s3.access-key-id": settings.secret("s3_access_key"),
         "s3.secret-access-key": settings.secret("s3_secret_key"),

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from rainbow_assets.errors import RainbowError, SettingsError, TransientError
+from rainbow_assets.errors import RainbowError, TransientError
 from rainbow_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,16 +43,10 @@ def client(settings: Settings) -> "S3Client":
 
 
 def duckdb_endpoint(endpoint: str | None) -> tuple[str | None, bool]:
-    """`http(s)://host:port` as DuckDB wants it: (host:port, whether TLS); (None, True) for Amazon S3.
-
-    Raises:
-        SettingsError: it is no http(s) URL.
-    """
+    """`http(s)://host:port` as DuckDB wants it: (host:port, whether TLS); (None, True) for Amazon S3."""
     if endpoint is None:
         return None, True
     url = urlsplit(endpoint)
-    if url.scheme not in {"http", "https"} or not url.netloc:
-        raise SettingsError(f"RAINBOW_S3_ENDPOINT {endpoint!r} is no URL.", "Write http://host:port or https://host.")
     return url.netloc, url.scheme == "https"
 
 

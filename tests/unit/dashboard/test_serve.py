@@ -11,7 +11,12 @@ from rainbow_assets.settings import Settings
 
 
 def settings(home: Path) -> Settings:
-    secrets = {"source_url": "postgresql://u:p1@h/d", "s3_access_key": "p2", "s3_secret_key": "p3", "dagster_url": "p4"}
+    secrets = {
+        "source_url": "postgresql://u:p1@h/d",
+        "s3_access_key": "p2",
+        "s3_secret_key": "p3",
+        "dagster_url": "postgresql://u:p4@h/d",
+    }
     needed = {"clickhouse_url": "chdb:///somewhere", "catalog_url": "postgresql://u:p5@h/d"}
     return Settings(home=home, **{name: SecretStr(value) for name, value in (secrets | needed).items()})
 
