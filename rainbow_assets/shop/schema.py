@@ -11,10 +11,12 @@ import psycopg
 from psycopg import sql
 
 from rainbow_assets.errors import DataError, TransientError
-from rainbow_assets.systems import postgres
+from rainbow_assets.systems import postgres, postgres_locks
 from rainbow_assets.tables import TABLES
 
 SETTING = "RAINBOW_SOURCE_URL"
+LOCK = "rainbow shop"
+PATIENCE = 10  # seconds for a lock that another transaction has
 
 
 def script(name: str) -> str:
@@ -31,18 +33,28 @@ def transaction(source_url: str, what: str) -> Iterator[psycopg.Connection]:
         what: what is being done, for errors ("Seeding the shop").
 
     Raises:
-        TransientError: PostgreSQL does not answer, or went away, or another such transaction is open.
+        TransientError: PostgreSQL does not answer, or went away, or another such transaction is open, or somebody's
+            transaction holds a table for longer than `PATIENCE`; the message says whose.
         DataError: PostgreSQL refuses a statement or a row, for example because a table has other columns.
     """
     try:
         with postgres.connect(source_url, SETTING) as connection:
-            connection.execute("SET TIME ZONE 'UTC'")
-            lock = "SELECT pg_try_advisory_xact_lock(hashtextextended('rainbow shop', 0))"
-            if connection.execute(lock).fetchone() != (True,):
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{PATIENCE}s"])
+            lock = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
+            if connection.execute(lock, [LOCK]).fetchone() != (True,):
+                who = postgres_locks.holders(connection, LOCK) or "another session"
                 raise TransientError(
-                    f"{what} failed: the shop is being filled or simulated.", "Try again when it is done."
+                    f"{what} failed: the shop is being filled or simulated by {who}.", "Try again when it is done."
                 )
             yield connection
+    except psycopg.errors.LockNotAvailable:
+        with postgres.connect(source_url, SETTING) as connection:
+            tables = [f"public.{name}" for name in TABLES]
+            who = postgres_locks.table_holders(connection, tables) or "a session that is gone now"
+        raise TransientError(
+            f"{what} waited {PATIENCE} s for a lock on the shop's tables: {who} had it.",
+            "Nothing was changed; end that transaction, or try again.",
+        ) from None
     except psycopg.OperationalError as error:
         raise TransientError(f"{what} failed: {_reason(error)}.", "Nothing was changed; try again.") from error
     except psycopg.Error as error:
@@ -62,8 +74,11 @@ def create_schema(source_url: str) -> None:
 
 
 def create_tables(connection: psycopg.Connection) -> None:
-    """The same within a transaction that is open."""
-    connection.execute(script("schema").encode())
+    """The same within a transaction that is open. Where nothing is missing, nothing is locked."""
+    names = [*TABLES, *(f"{name}_updated_at" for name in TABLES)]
+    query = "SELECT bool_and(to_regclass('public.' || name) IS NOT NULL) FROM unnest(%s::text[]) AS name"
+    if connection.execute(query, [names]).fetchone() != (True,):
+        connection.execute(script("schema").encode())
 
 
 def is_empty(source_url: str) -> bool:
