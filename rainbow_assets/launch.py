@@ -8,7 +8,8 @@ Not here: what the job does (`jobs.py`) and how its progress looks (`cli/`).
 import logging
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -18,8 +19,10 @@ from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation.records import record_finished
 from rainbow_assets.defs.automation.runs import PROCESS, fail_dead_runs, process, step_failure
 from rainbow_assets.defs.partitions import range_tags
+from rainbow_assets.defs.storage import storage_errors
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
+from rainbow_assets.systems import postgres_locks
 
 LONG_STEPS = {"transform", "serving"}  # of many assets, each of which is told
 # The command line tells the progress itself; the whole log is in the Dagster UI.
@@ -37,10 +40,36 @@ class Outcome:
     warnings: dict[str, list[str]] = field(default_factory=dict)
 
 
+class _Waits(logging.Handler):
+    """Tells `report` whom the run waits for: what the steps print goes to files."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        super().__init__()
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._report(record.getMessage())
+
+
+@contextmanager
+def heard(report: Callable[[str], None]) -> Iterator[None]:
+    """Let `report` hear each wait for a lock."""
+    handler, log = _Waits(report), postgres_locks.log
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+@storage_errors()
 def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome:
     """Run `batch_job` for the days `first` to `last` in one run; `report` hears of each step that starts, or waits.
 
     The environment says where the Dagster instance is (`stack.environment`).
+
+    Raises:
+        TransientError, SettingsError: Dagster's storage went away in the middle; what was written is whole.
     """
     outcome = Outcome(str(uuid.uuid4()))
 
@@ -65,7 +94,7 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
             outcome.failures.setdefault(step_failure(event), []).append(str(event.step_key).replace("__", "/"))
 
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, heard(report):
         fail_dead_runs(instance)
         instance.add_event_listener(outcome.run_id, listen)
         result = defs.resolve_job_def("batch_job").execute_in_process(
