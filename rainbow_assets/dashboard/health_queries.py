@@ -2,7 +2,7 @@
 
 from rainbow_assets.dashboard.queries import WATERMARK, Query
 
-RUNS, CHECKS, FLUSHES = "ops_runs", "ops_check_results", "speed_flushes"
+RUNS, CHECKS, VISIBLE = "ops_runs", "ops_check_results", "speed_visible"
 
 
 def health() -> dict[str, Query]:
@@ -37,10 +37,11 @@ def health() -> dict[str, Query]:
         ),
         "lag": Query(
             f"""
-            SELECT toDateTime64(toStartOfInterval(flushed_at, INTERVAL 30 SECOND), 3, 'UTC') AS at,
-                max(lag_seconds) AS lag_seconds, max(lag_bytes) AS lag_bytes, sum(changes) AS changes
-            FROM {FLUSHES} WHERE flushed_at > now64(6) - INTERVAL 1 HOUR GROUP BY 1 ORDER BY 1""",
-            table=FLUSHES,
+            SELECT toDateTime64(toStartOfInterval(v.visible_at, INTERVAL 30 SECOND), 3, 'UTC') AS at,
+                max(v.lag_seconds) AS lag_seconds, max(f.lag_bytes) AS lag_bytes, sum(f.changes) AS changes
+            FROM {VISIBLE} AS v INNER JOIN speed_flushes AS f ON f.flush = v.flush
+            WHERE v.visible_at > now64(6) - INTERVAL 1 HOUR GROUP BY 1 ORDER BY 1""",
+            table=VISIBLE,
         ),
         # Stores are named after their table and a hash of their columns.
         "sizes": Query(

@@ -19,6 +19,7 @@ from rainbow_assets.tables import TABLES, SourceTable
 
 # Debezium's word for a long text that PostgreSQL did not log, as it did not change.
 UNSENT = "__debezium_unavailable_value"
+PREFIX = "rainbow"  # of the heartbeats' messages
 # What every reader of ClickHouse can tell; in microseconds since 1970.
 FIRST_TIME, LAST_TIME = -2_208_988_800_000_000, 10_413_791_999_999_999
 # The tables whose changed rows are asked for by id, and the column that holds it.
@@ -46,26 +47,40 @@ class Changes:
     """What a batch holds.
 
     `rows`: Arrow tables by the name of the source table, with all columns but `flush`. `touched`: as the table
-    `speed_touched`, without `flush`. `newest`: when the newest change was committed. `heard_at`: the source's clock
-    in the newest heartbeat that came through the log. `unknown`: columns that the project does not know, by table.
+    `speed_touched`, without `flush`. `oldest`: the first commit or heartbeat by the source's clock. `until`: all that
+    was committed until then stands before the end of the batch. `unknown`: columns that the project does not know, by
+    table. `skipped`: records that are not ours.
     """
 
     rows: dict[str, pa.Table] = field(default_factory=dict)
     touched: pa.Table | None = None
     truncates: list[Truncate] = field(default_factory=list)
     count: int = 0
-    newest: datetime | None = None
-    heard_at: datetime | None = None
+    oldest: datetime | None = None
+    until: datetime | None = None
     unknown: dict[str, set[str]] = field(default_factory=dict)
+    skipped: int = 0
 
 
-def decode(lines: bytes, copy_lsn: int) -> Changes:
-    """The changes in Debezium's JSON texts, one a line; `copy_lsn` is the place in the log of the first copy's rows."""
+def beat(token: str) -> str:
+    """The SQL of a heartbeat: the clock of the source comes through the log, behind all that was committed before.
+
+    Everybody may write messages into the log; the token tells ours from those.
+    """
+    micros = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text"
+    return f"SELECT pg_logical_emit_message(false, {literal(PREFIX)}, {literal(f'{token} ')} || {micros})"
+
+
+def decode(lines: bytes, copy_lsn: int, token: str) -> Changes:
+    """The changes in Debezium's JSON texts, one a line.
+
+    `copy_lsn` is the place in the log of the first copy's rows, `token` that of the heartbeats.
+    """
     changes = Changes()
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.register("texts", pa.table({"line": pa.array(lines.split(b"\n"), pa.binary()).cast(pa.string())}))
         connection.execute(
-            f'CREATE TABLE records AS SELECT line, r.op, r.source."table" AS name, r.message.content AS content, '
+            f'CREATE TABLE records AS SELECT line, r.op, r.source."table" AS name, {_beaten(token)} AS beaten, '
             f"CASE WHEN r.op = 'r' THEN {int(copy_lsn)}::UBIGINT ELSE r.source.lsn END AS lsn, "
             f"{_moment('r.source.ts_us')} AS ts "
             f"FROM (SELECT line, json_transform(line, {literal(_json(ENVELOPE))}) AS r FROM texts)"
@@ -108,17 +123,20 @@ def fill(table: SourceTable, rows: pa.Table, columns: list[str], before: pa.Tabl
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, changes: Changes) -> None:
-    """What is known of the batch as a whole."""
+    """What is known of the batch as a whole. The order of the log counts, not that of the clock, which may be set."""
+    names = ", ".join(map(literal, TABLES))
+    ours = f"op IN ('c', 'u', 'r', 'd', 't') AND name IN ({names})"
+    # A batch may end within a transaction: all that was committed before that one is here.
     row = connection.execute(
-        "SELECT count(*) FILTER (op IN ('c', 'u', 'r', 'd', 't')), max(ts) FILTER (op IN ('c', 'u', 'd', 't')), "
-        "max(try_cast(decode(try(from_base64(content))) AS DOUBLE)) FILTER (op = 'm') FROM records"
+        "SELECT count(*) FILTER (ours AND op <> 'm'), min(moment) FILTER (ours), "
+        "arg_max(moment - INTERVAL 1 MICROSECOND, rowid) FILTER (ours), count(*) FILTER (NOT ours) "
+        "FROM (SELECT rowid, op, CASE op WHEN 'm' THEN beaten WHEN 'r' THEN NULL ELSE ts END AS moment, "
+        f"CASE op WHEN 'm' THEN beaten IS NOT NULL ELSE coalesce({ours}, false) END AS ours "
+        "FROM records WHERE op IS NOT NULL)"
     ).fetchall()[0]
-    changes.count, newest, heard = row
-    changes.newest = newest and newest.replace(tzinfo=UTC)
-    changes.heard_at = datetime.fromtimestamp(heard, UTC) if heard else None
-    emptied = connection.execute(
-        f"SELECT name, lsn, ts FROM records WHERE op = 't' AND name IN ({', '.join(map(literal, TABLES))})"
-    ).fetchall()
+    changes.count, oldest, until, changes.skipped = row
+    changes.oldest, changes.until = (at and at.replace(tzinfo=UTC) for at in (oldest, until))
+    emptied = connection.execute(f"SELECT name, lsn, ts FROM records WHERE op = 't' AND name IN ({names})").fetchall()
     changes.truncates = [Truncate(name, lsn, at.replace(tzinfo=UTC)) for name, lsn, at in emptied]
 
 
@@ -167,6 +185,13 @@ def _typed(name: str, kind: str) -> str:
     if kind == "TIMESTAMP":
         return _moment(value)
     return f"TRY_CAST({value} AS {kind})" if kind.startswith("DECIMAL") else value
+
+
+def _beaten(token: str) -> str:
+    """The source's clock in a heartbeat of ours; NULL for every other message, whatever is in it."""
+    said = "try(decode(try(from_base64(r.message.content))))"
+    micros = f"try_cast(regexp_extract({said}, {literal(f'^{token} ([0-9]{{1,18}})$')}, 1) AS BIGINT)"
+    return f"CASE WHEN r.op = 'm' THEN {_moment(micros)} END"
 
 
 def _moment(micros: str) -> str:

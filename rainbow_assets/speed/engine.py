@@ -13,20 +13,19 @@ from typing import Any
 
 from rainbow_assets.errors import RainbowError, TransientError
 from rainbow_assets.postgres_url import fields_of
+from rainbow_assets.speed.decode import PREFIX, beat
 from rainbow_assets.speed.source import NAME
 from rainbow_assets.tables import TABLES
 
 LARGEST_BATCH = 16384  # records
 HEARTBEAT = 5  # seconds
 Handle = Callable[[bytes, dict[str, Any], int], bool]
-# The clock of the source comes through the log: what was committed before it has been delivered.
-BEAT = f"SELECT pg_logical_emit_message(false, '{NAME}', extract(epoch FROM clock_timestamp())::text)"
 SSL = {"sslmode": "sslmode", "sslrootcert": "sslrootcert", "sslcert": "sslcert", "sslkey": "sslkey"}
 REFUSED = ("permission denied", "must be", "authentication", "does not exist", "pg_hba.conf")
 
 
-def properties(url: str, offsets: Path) -> dict[str, str]:
-    """What Debezium is told; the password is among it, so it is shown to nobody."""
+def properties(url: str, offsets: Path, token: str) -> dict[str, str]:
+    """What Debezium is told; the password is among it, so it is shown to nobody. `token`: of the heartbeats."""
     fields = fields_of(url)
     return {
         "name": NAME,
@@ -43,14 +42,14 @@ def properties(url: str, offsets: Path) -> dict[str, str]:
         "publication.name": NAME,
         "publication.autocreate.mode": "disabled",
         "table.include.list": ",".join(rf"public\.{name}" for name in TABLES),
-        "message.prefix.include.list": NAME,
+        "message.prefix.include.list": PREFIX,
         "snapshot.mode": "initial",
         "skipped.operations": "none",  # truncates too
         "tombstones.on.delete": "false",
         "decimal.handling.mode": "string",
         "time.precision.mode": "microseconds",
         "heartbeat.interval.ms": str(HEARTBEAT * 1000),
-        "heartbeat.action.query": BEAT,
+        "heartbeat.action.query": beat(token),
         "max.batch.size": str(LARGEST_BATCH),
         "max.queue.size": str(4 * LARGEST_BATCH),
         "max.queue.size.in.bytes": str(64 * 2**20),

@@ -8,7 +8,7 @@ from datetime import datetime
 from clickhouse_connect.driver.client import Client
 
 from rainbow_assets.speed.refresh import MARGIN, RULES
-from rainbow_assets.speed.tables import FLUSHES, NO_DAY, SHOWN, TOUCHED, changes_of
+from rainbow_assets.speed.tables import FLUSHES, NO_DAY, SHOWN, TOUCHED, VISIBLE, changes_of
 from rainbow_assets.systems.clickhouse import literal, quote
 from rainbow_assets.tables import SourceTable
 
@@ -63,6 +63,7 @@ def old_flushes(client: Client, before: datetime, is_dry: bool) -> list[str]:
     )
     if days.result_rows and not is_dry:
         client.command(f"DELETE FROM {FLUSHES} WHERE {old}")
+        client.command(f"DELETE FROM {VISIBLE} WHERE flush < (SELECT min(flush) FROM {FLUSHES})")
     return [f"{day}: {flushes:,} flushes" for day, flushes in days.result_rows]
 
 

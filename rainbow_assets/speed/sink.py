@@ -8,8 +8,9 @@ process in which this runs (`worker.py`).
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +20,7 @@ from clickhouse_connect.driver.client import Client
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed import tables
 from rainbow_assets.speed.decode import TOUCHES, Changes, decode, fill, unsent
-from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, changes_of
+from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, VISIBLE, changes_of
 from rainbow_assets.systems import clickhouse
 from rainbow_assets.systems.clickhouse import literal, quote
 from rainbow_assets.tables import TABLES, SourceTable
@@ -48,18 +49,30 @@ class Position:
 
 @dataclass(frozen=True)
 class Batch:
-    """What Debezium handed over: JSON texts, one a line; where it stands after them; how far behind that is."""
+    """What Debezium handed over: JSON texts, one a line; where it stands after them; how far behind that is.
+
+    `token`: of the heartbeats. `asked_at`: the source's clock when this machine's `monotonic` said `asked`. `behind`:
+    bytes of the log. `is_new`: whether the log was never read as far before.
+    """
 
     lines: bytes
+    token: str
     position: Position
-    asked_at: datetime  # by the source's clock
-    behind: int  # bytes of the log
+    asked_at: datetime
+    asked: float
+    behind: int
     ends_copy: bool = False
+    is_new: bool = True
+
+    @property
+    def now(self) -> datetime:
+        """The source's clock."""
+        return self.asked_at + timedelta(seconds=monotonic() - self.asked)
 
 
 @dataclass(frozen=True)
 class Flushed:
-    """What came of a batch."""
+    """What came of a batch. `lag_seconds`: from the first commit that the views did not have until now."""
 
     flush: int
     changes: int
@@ -67,6 +80,7 @@ class Flushed:
     lag_bytes: int
     live_until: datetime
     unknown: dict[str, set[str]]
+    skipped: int
 
 
 class Sink:
@@ -77,6 +91,7 @@ class Sink:
         self._settings, self._after_flush = settings, after_flush
         self._last_flush = -1  # not known yet
         self._live_until = NEVER
+        self._unseen: datetime | None = None  # the first commit that the views lack
         self._since_merge = 0
         self._is_due = True  # a predecessor may have died before its refresh
         self._embedded = settings.secret("clickhouse_url").startswith("chdb:")
@@ -117,7 +132,7 @@ class Sink:
             TransientError: as `position`; nothing of the batch is visible, the same call may be made again.
             RainbowError: ClickHouse refuses, or the values are not as the project knows them.
         """
-        changes = decode(batch.lines, batch.position.copy_lsn)
+        changes = decode(batch.lines, batch.position.copy_lsn, batch.token)
         with self._client(wait) as client, clickhouse.errors(self._settings, "writing a flush"):
             if self._last_flush < 0:
                 tables.prepare(client)
@@ -125,13 +140,21 @@ class Sink:
             self._last_flush += 1  # also where this one fails: a number is never used twice
             self._write(client, changes, batch)
             flushed = self._record(client, changes, batch)
-            due = changes.count or batch.ends_copy or self._is_due
-            if self._after_flush and batch.position.copied and due:
-                self._is_due = True
-                self._after_flush(client)
-                self._is_due = False
+            self._is_due |= bool(changes.count) or batch.ends_copy
+            if batch.position.copied:
+                flushed = self._show(client, flushed, batch)
             self._merge(client)
         return flushed
+
+    def _show(self, client: Client, flushed: Flushed, batch: Batch) -> Flushed:
+        """Bring what was flushed into the views, and write down how long that took from its commit."""
+        if self._after_flush and self._is_due:
+            self._after_flush(client)
+        self._is_due = False
+        lag = _seconds(self._unseen, batch.now)
+        self._unseen = None
+        client.insert(VISIBLE, [[flushed.flush, lag]], ["flush", "lag_seconds"], settings=AT_ONCE)
+        return replace(flushed, lag_seconds=lag)
 
     @contextmanager
     def _client(self, wait: float) -> Iterator[Client]:
@@ -168,13 +191,13 @@ class Sink:
 
     def _record(self, client: Client, changes: Changes, batch: Batch) -> Flushed:
         """The row that makes the flush count."""
-        # A batch may end within a transaction: all that was committed before that one is here.
-        heard = [changes.heard_at] if changes.heard_at else []
-        before = [changes.newest - timedelta(microseconds=1)] if changes.newest else []
-        self._live_until = max([self._live_until, *heard, *before]) if batch.position.copied else self._live_until
-        since = changes.newest or changes.heard_at or self._live_until
-        lag = max(0.0, (batch.asked_at - since).total_seconds()) if since > NEVER and batch.behind else 0.0
-        flushed = Flushed(self._last_flush, changes.count, lag, batch.behind, self._live_until, changes.unknown)
+        self._live_until = _until(self._live_until, changes, batch)
+        if batch.position.copied:
+            self._unseen = min(filter(None, (self._unseen, changes.oldest)), default=None)
+        lag = _seconds(changes.oldest, batch.now)
+        flushed = Flushed(
+            self._last_flush, changes.count, lag, batch.behind, self._live_until, changes.unknown, changes.skipped
+        )
         client.insert(
             FLUSHES,
             [
@@ -186,9 +209,10 @@ class Sink:
                     lag,
                     batch.behind,
                     json.dumps(asdict(batch.position)),
+                    flushed.skipped,
                 ]
             ],
-            ["flush", "lsn", "changes", "live_until", "lag_seconds", "lag_bytes", "position"],
+            ["flush", "lsn", "changes", "live_until", "lag_seconds", "lag_bytes", "position", "skipped"],
             settings=AT_ONCE,
         )
         return flushed
@@ -199,7 +223,7 @@ class Sink:
         if self._since_merge < MERGE_EVERY or not self._embedded:
             return
         self._since_merge = 0
-        for name in (*map(changes_of, TABLES.values()), TOUCHED, FLUSHES):
+        for name in (*map(changes_of, TABLES.values()), TOUCHED, FLUSHES, VISIBLE):
             client.command(f"OPTIMIZE TABLE {quote(name)}")
 
 
@@ -211,6 +235,19 @@ def _position(text: str) -> Position | None:
         return None
 
 
+def _until(held: datetime, changes: Changes, batch: Batch) -> datetime:
+    """All that was committed until then is in ClickHouse: by what was read, and never beyond the source's own clock."""
+    known = held if held <= batch.asked_at else NEVER  # the clock was set back since
+    if not batch.position.copied or changes.until is None:
+        return known
+    until = min(changes.until, batch.asked_at)
+    return until if batch.is_new else max(known, until)
+
+
+def _seconds(since: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds()) if since else 0.0
+
+
 def _newest(client: Client) -> tuple[int, datetime]:
     """The highest number of a flush anywhere, also of one that never counted; and until when the log is known."""
     places = " UNION ALL ".join(
@@ -218,7 +255,7 @@ def _newest(client: Client) -> tuple[int, datetime]:
         for name in (*map(changes_of, TABLES.values()), TOUCHED, FLUSHES)
     )
     ((flush,),) = client.query(f"SELECT max(flush) FROM ({places})").result_rows
-    ((live_until,),) = client.query(f"SELECT max(live_until) FROM {FLUSHES}").result_rows
+    ((live_until,),) = client.query(f"SELECT argMax(live_until, flush) FROM {FLUSHES}").result_rows
     return int(flush), max(live_until.replace(tzinfo=UTC), NEVER)
 
 

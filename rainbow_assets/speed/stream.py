@@ -5,6 +5,7 @@ where that and the replication slot do not fit together, a new first copy is mad
 side (`source.py`), Debezium (`engine.py`), the writing (`sink.py`).
 """
 
+import secrets
 import signal
 import threading
 import time
@@ -53,6 +54,8 @@ class Stream:
         self._state = ""
         self._began = 0.0
         self._told: set[str] = set()
+        self._skipped = 0
+        self._token = secrets.token_hex(8)
         self._progressed = self._has_streamed = False
 
     def stop(self, *_signal: object) -> None:
@@ -94,7 +97,7 @@ class Stream:
                     return self._handle(worker, connection, lines, offset, count)
 
             resume = self._position.resume if self._position.copied else None
-            running = engine.Engine(engine.properties(url, file), resume, handle)
+            running = engine.Engine(engine.properties(url, file, self._token), resume, handle)
             try:
                 while not self._stop.is_set() and not running.wait(0.1):
                     pass
@@ -156,9 +159,17 @@ class Stream:
             # Changes that commit later may stand before the copy in the log, but never before this.
             copy_lsn = slot.restart_lsn if slot else 0
         position = _after(held, offset, copy_lsn)
-        log = source.log(connection)
-        behind, ends_copy = max(0, log.end - position.lsn), position.copied and not held.copied
-        batch = Batch(lines, position, log.now.astimezone(UTC), behind, ends_copy)
+        asked, log = time.monotonic(), source.log(connection)
+        batch = Batch(
+            lines,
+            self._token,
+            position,
+            log.now.astimezone(UTC),
+            asked,
+            behind=max(0, log.end - position.lsn),
+            ends_copy=position.copied and not held.copied,
+            is_new=position.lsn > held.lsn or not held.copied,
+        )
         flushed = self._retry(lambda: worker.flush(batch, WAIT))
         self._position, self._progressed, self._has_streamed = position, True, True
         self._news(flushed, batch)
@@ -173,6 +184,9 @@ class Stream:
             for column in sorted(columns - self._told):
                 self._told.add(column)
                 self._say(f"The source's {table} has a column {column} that Rainbow does not know; it is left out.")
+        if flushed.skipped and not self._skipped:
+            self._say("The log has messages that are not Rainbow's; they are skipped, and counted in speed_flushes.")
+        self._skipped += flushed.skipped
         if batch.ends_copy:
             self._say("First copy: done.")
         if batch.position.copied:

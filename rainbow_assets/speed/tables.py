@@ -20,6 +20,7 @@ NO_DAY = "1900-01-01"
 
 TOUCHED = "speed_touched"
 FLUSHES = "speed_flushes"
+VISIBLE = "speed_visible"
 OTHERS = (
     # Which orders, products, … changed: the queue of what the batch layer may not know yet.
     f"""
@@ -28,12 +29,19 @@ OTHERS = (
     ) ENGINE = MergeTree ORDER BY (table_name, flush)
     """,
     # How far the log has been read: everything committed until `live_until` is in flushes up to `flush`. `position`
-    # is where the stream goes on (`sink.Position`), durable exactly when the flush is.
+    # is where the stream goes on (`sink.Position`), durable exactly when the flush is. `lag_seconds`: from the first
+    # commit to the flush. `skipped`: records of the log that are not ours.
     f"""
     CREATE TABLE IF NOT EXISTS {FLUSHES} (
         flush UInt64, lsn UInt64, changes UInt64, live_until {MOMENT}, lag_seconds Float64, lag_bytes UInt64,
-        position String, flushed_at {MOMENT} DEFAULT now64(6)
+        position String, flushed_at {MOMENT} DEFAULT now64(6), skipped UInt64 DEFAULT 0
     ) ENGINE = MergeTree ORDER BY flush
+    """,
+    f"ALTER TABLE {FLUSHES} ADD COLUMN IF NOT EXISTS skipped UInt64 DEFAULT 0",
+    # When the views had the changes of all flushes up to `flush`; `lag_seconds`: since the first commit among them.
+    f"""
+    CREATE TABLE IF NOT EXISTS {VISIBLE} (flush UInt64, lag_seconds Float64, visible_at {MOMENT} DEFAULT now64(6))
+    ENGINE = MergeTree ORDER BY flush
     """,
     # The speed part as of a refresh: it goes with one publication, and a refresh counts once it stands here.
     f"""

@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,6 +19,8 @@ from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.seed import seed
 from rainbow_assets.speed import java
+from rainbow_assets.speed.sink import Batch, Flushed, Position
+from rainbow_assets.speed.stream import Stream
 from rainbow_assets.speed.tables import FLUSHES, changes_of
 from rainbow_assets.systems import clickhouse, postgres
 from rainbow_assets.tables import TABLES
@@ -55,6 +59,53 @@ def streaming() -> Iterator[subprocess.Popen[str]]:
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+class Following:
+    """`rainbow stream` in a thread of this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.said: list[str] = []
+        self.flushes: list[Flushed] = []
+        self.failed: RainbowError | None = None
+        self.stream = Stream(settings, self.said.append, self.flushes.append)
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.stream.run()
+        except RainbowError as error:
+            self.failed = error
+
+    def until(self, happened: Callable[[], Any], seconds: float = 60) -> None:
+        """Wait; fail where the stream ends before."""
+        end = time.monotonic() + seconds
+        while not happened():
+            assert time.monotonic() < end, self.said
+            assert self.thread.is_alive(), self.failed
+            time.sleep(0.1)
+
+    def until_read(self, settings: Settings) -> None:
+        """Until all that was committed by now is flushed."""
+        ((now,),) = postgres.fetch(settings.secret("source_url"), "the shop", "SELECT clock_timestamp()")
+        self.until(lambda: self.flushes and self.flushes[-1].live_until > now)
+
+
+@contextmanager
+def following(settings: Settings) -> Iterator[Following]:
+    """A stream that follows the log; ended afterwards."""
+    running = Following(settings)
+    try:
+        yield running
+    finally:
+        running.stream.stop()
+        running.thread.join(60)
+
+
+def batch(lines: bytes, position: Position, at: datetime | None = None, **others: Any) -> Batch:
+    """A batch that Debezium handed over just now, or `at` by the source's clock."""
+    return Batch(lines, "token", position, at or datetime.now(UTC), time.monotonic(), 0, **others)
 
 
 def differences(settings: Settings) -> list[str]:

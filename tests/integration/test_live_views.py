@@ -365,6 +365,31 @@ def test_only_refreshes_that_a_reader_may_have_found_are_kept(
 
 
 @pytest.mark.usefixtures("wrong")
+def test_what_is_flushed_and_in_no_view_is_not_live(company: LiveCompany) -> None:
+    def live_until() -> datetime:
+        ((until,),) = company.rows_of("SELECT live_until FROM v_watermark")
+        return until.replace(tzinfo=None)
+
+    def flush(changes: int, hours: int) -> datetime:
+        until = START + timedelta(days=60, hours=hours)
+        company.client.command(
+            f"INSERT INTO speed_flushes (flush, lsn, changes, live_until, lag_seconds, lag_bytes, position) SELECT "
+            f"max(flush) + 1, 1, {changes}, toDateTime64('{until:%F %T}', 6, 'UTC'), 0, 0, '{live_copy.COPIED}' "
+            "FROM speed_flushes"
+        )
+        return until
+
+    catch_up(company.client)
+    first = flush(changes=0, hours=1)
+    assert live_until() == first
+    flush(changes=3, hours=2)
+    flush(changes=0, hours=3)
+    assert live_until() == first
+    catch_up(company.client)
+    assert live_until() == START + timedelta(days=60, hours=3)
+
+
+@pytest.mark.usefixtures("wrong")
 def test_without_a_stream_the_live_views_are_the_batch_views(company: LiveCompany) -> None:
     live_copy.forget(company.client)
     found = company.publish("no stream")

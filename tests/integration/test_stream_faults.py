@@ -2,17 +2,16 @@
 
 import threading
 import time
-from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from real_stack import kill as kill_server
-from streams import await_flush, catch_up, differences, kill, needs_java, shop, streaming
+from streams import await_flush, batch, catch_up, differences, kill, needs_java, shop, streaming
 
 from rainbow_assets.defs.automation import signs
 from rainbow_assets.errors import RainbowError, TransientError
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed.sink import Batch, Position, Sink
+from rainbow_assets.speed.sink import Position, Sink
 from rainbow_assets.speed.tables import FLUSHES
 from rainbow_assets.stack import lifecycle
 from rainbow_assets.systems import clickhouse
@@ -81,7 +80,7 @@ def test_a_flush_that_died_is_not_seen_and_comes_again(
         b'"source":{"table":"orders","lsn":%d,"ts_us":1772000000000000}}'
     )
     here = Position("1", 5, True, 10, 10)
-    batch = Batch(line % 10, here, datetime.now(UTC), 0)
+    first = batch(line % 10, here)
     died = Sink(fresh_settings)
 
     def die(*_arguments: object) -> None:
@@ -90,14 +89,14 @@ def test_a_flush_that_died_is_not_seen_and_comes_again(
     with monkeypatch.context() as patch:
         patch.setattr(Sink, "_record", die)
         with pytest.raises(TransientError):
-            died.flush(batch, 1)
+            died.flush(first, 1)
     visible = f"SELECT count() FROM speed_orders WHERE flush IN (SELECT flush FROM {FLUSHES})"
     again = Sink(fresh_settings)
     assert again.position(1) is None
     with clickhouse.connect(fresh_settings) as client:
         assert client.command("SELECT count() FROM speed_orders") == 1
         assert client.command(visible) == 0
-    assert again.flush(batch, 1).flush == 2  # greater than what the one that died wrote
+    assert again.flush(first, 1).flush == 2  # greater than what the one that died wrote
     assert again.position(1) == here
     with clickhouse.connect(fresh_settings) as client:
         assert client.command(visible) == 1
@@ -112,9 +111,9 @@ def test_the_end_of_a_first_copy_deletes_what_it_lacks(fresh_settings: Settings)
         b'{"op":"%s","before":null,"after":{"id":%d,"customer_id":1,"created_at":1,"updated_at":1},'
         b'"source":{"table":"orders","lsn":%d,"ts_us":1772000000000000}}'
     )
-    sink, now = Sink(fresh_settings), datetime.now(UTC)
-    sink.flush(Batch(line % (b"c", 1, 10) + b"\n" + line % (b"c", 2, 11), Position("1", 5, True, 11, 11), now, 0), 1)
-    copy = Batch(line % (b"r", 2, 99), Position("1", 50, True, 60, 60), now, 0, ends_copy=True)  # order 1 is gone
+    sink = Sink(fresh_settings)
+    sink.flush(batch(line % (b"c", 1, 10) + b"\n" + line % (b"c", 2, 11), Position("1", 5, True, 11, 11)), 1)
+    copy = batch(line % (b"r", 2, 99), Position("1", 50, True, 60, 60), ends_copy=True)  # order 1 is gone
     sink.flush(copy, 1)
     with clickhouse.connect(fresh_settings) as client:
         rows = client.query("SELECT id, is_deleted, lsn FROM speed_orders ORDER BY lsn DESC LIMIT 1 BY id").result_rows

@@ -10,6 +10,7 @@ import pytest
 from rainbow_assets.speed.decode import Changes, decode, fill, unsent
 from rainbow_assets.tables import TABLES
 
+TOKEN = "ours"
 MICROS = 1_772_323_445_678_901
 MOMENT = datetime(1970, 1, 1) + timedelta(microseconds=MICROS)  # noqa: DTZ001 - ClickHouse's columns say UTC
 VALUES = {
@@ -28,8 +29,13 @@ def record(op: str, table: str, row: dict[str, object] | None = None, lsn: int =
     return {"op": op, **rows, "source": {"table": table, "lsn": lsn, "ts_us": MICROS, "version": "3"}, "ts_us": 1}
 
 
+def message(content: bytes | None) -> dict[str, object]:
+    text = None if content is None else b64encode(content).decode()
+    return {"op": "m", "source": {"lsn": 9, "ts_us": 0}, "message": {"prefix": "rainbow", "content": text}}
+
+
 def decoded(*records: dict[str, object]) -> Changes:
-    return decode("\n".join(json.dumps(one) for one in records).encode(), copy_lsn=4)
+    return decode("\n".join(json.dumps(one) for one in records).encode(), copy_lsn=4, token=TOKEN)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -77,24 +83,54 @@ def test_a_row_of_the_first_copy_was_committed_when_it_says():
     changes = decoded(record("r", "orders", {"id": 1, "updated_at": 0}, lsn=99))
     (row,) = changes.rows["orders"].to_pylist()
     assert (row["lsn"], row["committed_at"]) == (4, datetime(1970, 1, 1))  # noqa: DTZ001
-    assert changes.newest is None
+    assert (changes.oldest, changes.until) == (None, None)
 
 
 def test_truncates_heartbeats_and_new_columns():
-    content = b64encode(b"1772323445.5").decode()
     changes = decoded(
         {"ts_ms": 1},
         record("t", "orders", lsn=8),
         record("t", "another"),
         record("c", "brands", {"id": 1, "name": "x"}),
         record("c", "brands", {"id": 2, "name": "y", "colour": {"deep": 1}}),
-        {"op": "m", "source": {"lsn": 9, "ts_us": 0}, "message": {"prefix": "rainbow", "content": content}},
+        message(b"ours 1772323445500000"),
     )
     assert [(one.table, one.lsn) for one in changes.truncates] == [("orders", 8)]
     assert changes.unknown == {"brands": {"colour"}}
-    assert changes.heard_at == datetime(2026, 3, 1, 0, 4, 5, 500000, UTC)
+    assert changes.until == datetime(2026, 3, 1, 0, 4, 5, 499999, UTC)
+    assert (changes.count, changes.skipped) == (3, 1)
     assert changes.rows["brands"].num_rows == 2
     assert changes.touched is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"1e300",
+        b"1772323445500000",
+        b"other 1772323445500000",
+        b"ours 1e300",
+        b"ours inf",
+        b"ours -1",
+        b"ours 99999999999999999999",
+        b"ours 1772323445500000 and more",
+        b"ours ",
+        b"",
+        b"\xff\xfe\x00",
+        b'{"not": "closed',
+        b"9" * 2_000_000,
+        None,
+    ],
+)
+def test_a_message_that_is_not_ours_is_skipped_and_counted(content: bytes | None):
+    changes = decoded(record("c", "brands", {"id": 1}), message(content), record("t", "another"))
+    assert (changes.count, changes.skipped) == (1, 2)
+    assert changes.until == datetime.fromtimestamp(0, UTC) + timedelta(microseconds=MICROS - 1)
+
+
+def test_the_order_of_the_log_counts_where_the_clock_was_set_back():
+    changes = decoded(message(b"ours 99999999999999999"), record("c", "brands", {"id": 1}))
+    assert changes.until == datetime.fromtimestamp(0, UTC) + timedelta(microseconds=MICROS - 1)
 
 
 def test_long_texts_that_were_not_sent_again():

@@ -4,7 +4,7 @@ SELECT
     publications.published_at AS published_at,
     (SELECT maxOrNull(day) FROM batch_coverage) AS batch_until,
     flushes.live_until AS live_until,
-    flushes.lag_seconds AS lag_seconds,
+    (SELECT argMaxOrNull(lag_seconds, flush) FROM speed_visible) AS lag_seconds,
     flushes.lag_bytes AS lag_bytes,
     flushes.flushed_at AS flushed_at
 FROM (
@@ -14,8 +14,17 @@ FROM (
     GROUP BY publication
 ) AS publications
 LEFT JOIN (
-    SELECT 1 AS one, nullIf(argMax(live_until, flush), toDateTime64(0, 6, 'UTC')) AS live_until, toNullable(argMax(lag_seconds, flush)) AS lag_seconds,
+    SELECT 1 AS one,
+        -- What was flushed and is in no view yet is not live.
+        nullIf(argMaxIf(live_until, flush, flush < unseen), toDateTime64(0, 6, 'UTC')) AS live_until,
         toNullable(argMax(lag_bytes, flush)) AS lag_bytes, toNullable(max(speed_flushes.flushed_at)) AS flushed_at
     FROM speed_flushes
+    CROSS JOIN (
+        SELECT minOrDefaultIf(flush, changes > 0 AND flush > (
+            SELECT argMax(flush, refresh) FROM speed_refreshes
+            WHERE publication = (SELECT max(publication) FROM publications)
+        )) AS first, if(first = 0, 18446744073709551615, first) AS unseen
+        FROM speed_flushes
+    ) AS seen
     HAVING count() > 0
 ) AS flushes ON flushes.one = 1
