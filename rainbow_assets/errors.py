@@ -34,5 +34,9 @@ class SchemaDriftError(DataError):
     """A source table lost a column or changed a type. Permanent; only that table stops."""
 
 
+class IncompleteError(RainbowError):
+    """What was read of the source's log is not all that happened there. A new first copy mends it."""
+
+
 class TransientError(RainbowError):
     """An outside system did not answer or was busy. Trying again may help; retries look for this class."""

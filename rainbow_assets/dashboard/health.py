@@ -1,5 +1,6 @@
 """The health page: the last runs, failing checks, how fresh and how far behind the numbers are, and what all takes."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from html import escape
 
@@ -65,19 +66,21 @@ def _state(found: Answer) -> None:
     state = f"{told(fresh, said)} · published {age(published, now)} ago"
     shown = [
         Card("Batch layer has all until", day(until), provenance=state),
-        Card("Live until", moment(live, now), provenance=_stream(mark["lag_bytes"], live, now)),
+        Card("Live until", moment(live, now), provenance=_stream(mark, live, now)),
         _last_run(found.tables.get("runs"), now),
         _checks(found, now),
     ]
     cards(shown, "State")
 
 
-def _stream(lag_bytes: object, live: datetime | None, now: datetime) -> str:
+def _stream(mark: Mapping[str, object], live: datetime | None, now: datetime) -> str:
+    if mark.get("stands_still"):
+        return told(False, escape(redact(f"stands still. {mark['stands_still']}")))
     if live is None:
         return "no stream yet: <code>rainbow stream</code> starts one"
     if now - live > QUIET:
         return told(False, f"no sign of the stream for {age(live, now)}")
-    return f"{told(True, f'{age(live, now)} ago')} · {size(float(str(lag_bytes or 0)))} behind in the log"
+    return f"{told(True, f'{age(live, now)} ago')} · {size(float(str(mark['lag_bytes'] or 0)))} behind in the log"
 
 
 def _last_run(runs: pd.DataFrame | None, now: datetime) -> Card:

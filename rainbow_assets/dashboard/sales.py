@@ -130,6 +130,8 @@ def provenance(found: Answer, name: str) -> str:
     published, until = (moment_of(mark[column]) for column in ("published_at", "live_until"))
     said = [f"batch to {day(batch)}, published {age(published, now)} ago"]
     said.append(f"live to {moment(until, now)}, {age(until, now)} ago" if live is not None else "no live part")
+    if mark.get("stands_still"):
+        said[-1] += ", where it stands still"
     return " · ".join([*map(escape, said), _checked(found.tables.get("checks"), name)])
 
 

@@ -11,14 +11,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from rainbow_assets.speed.tables import NO_DAY
+from rainbow_assets.errors import DataError, IncompleteError
+from rainbow_assets.speed.tables import NEEDED, NO_DAY
 from rainbow_assets.systems.ducklake import literal, quote
 from rainbow_assets.tables import TABLES, SourceTable
 
-# Debezium's word for a long text that PostgreSQL did not log, as it did not change.
-UNSENT = "__debezium_unavailable_value"
 PREFIX = "rainbow"  # of the heartbeats' messages
 # What every reader of ClickHouse can tell; in microseconds since 1970.
 FIRST_TIME, LAST_TIME = -2_208_988_800_000_000, 10_413_791_999_999_999
@@ -75,6 +73,10 @@ def decode(lines: bytes, copy_lsn: int, token: str) -> Changes:
     """The changes in Debezium's JSON texts, one a line.
 
     `copy_lsn` is the place in the log of the first copy's rows, `token` that of the heartbeats.
+
+    Raises:
+        IncompleteError: a change does not tell which row it is of.
+        DataError: a record lacks what the live views need.
     """
     changes = Changes()
     with duckdb.connect(config={"threads": 2}) as connection:
@@ -96,30 +98,6 @@ def decode(lines: bytes, copy_lsn: int, token: str) -> Changes:
                 f"SELECT table_name, id, change_date, max(committed_at) AS committed_at FROM ({selects}) GROUP BY ALL"
             ).to_arrow_table()
     return changes
-
-
-def unsent(table: SourceTable, rows: pa.Table) -> list[str]:
-    """The columns in which a value is missing since it did not change: PostgreSQL does not log long texts again."""
-    texts = [name for name, kind in table.columns.items() if kind == "VARCHAR"]
-    return [name for name in texts if pc.any(pc.equal(rows[name], pa.scalar(UNSENT))).as_py()]
-
-
-def fill(table: SourceTable, rows: pa.Table, columns: list[str], before: pa.Table) -> pa.Table:
-    """The rows with those values: of the last change of the key that has it, else of its row in `before`."""
-    key = ", ".join(map(quote, table.key))
-    sent = {name: f"CASE WHEN r.{quote(name)} <> {literal(UNSENT)} THEN r.{quote(name)} END" for name in columns}
-    earlier = f"OVER (PARTITION BY {key} ORDER BY r.lsn ROWS UNBOUNDED PRECEDING)"
-    values = ", ".join(
-        f"CASE WHEN r.{quote(name)} IS DISTINCT FROM {literal(UNSENT)} THEN r.{quote(name)} "
-        f"ELSE coalesce(last_value({sent[name]} IGNORE NULLS) {earlier}, b.{quote(name)}) END AS {quote(name)}"
-        for name in columns
-    )
-    with duckdb.connect(config={"threads": 2}) as connection:
-        connection.register("rows_now", rows)
-        connection.register("rows_before", before)
-        return connection.execute(
-            f"SELECT r.* REPLACE ({values}) FROM rows_now AS r LEFT JOIN rows_before AS b USING ({key})"
-        ).to_arrow_table()
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, changes: Changes) -> None:
@@ -158,10 +136,26 @@ def _rows(connection: duckdb.DuckDBPyConnection, table: SourceTable, changes: Ch
         f"CASE WHEN op = 'd' THEN '$.before' ELSE '$.after' END), {shape}) AS r {texts})"
     )
     changes.rows[table.name] = connection.execute(f"FROM {quote(table.name)}").to_arrow_table()
-    seen = connection.execute(f"SELECT json_keys(last(line), '$.after') {texts} AND op <> 'd'").fetchone()
-    unknown = set(seen[0] or () if seen else ()) - set(table.columns)
-    if unknown:
-        changes.unknown[table.name] = unknown
+    _shapes(connection, table, texts, changes)
+
+
+def _shapes(connection: duckdb.DuckDBPyConnection, table: SourceTable, texts: str, changes: Changes) -> None:
+    """See that each record has what the live views need: what it lacks would be NULL."""
+    if connection.execute(f"SELECT count(*) FROM {quote(table.name)} WHERE {_no_key(table)}").fetchall() != [(0,)]:
+        raise IncompleteError(f"a change of {table.name} does not tell its key")
+    shapes = connection.execute(f"SELECT DISTINCT json_keys(line, '$.after') {texts} AND op <> 'd'").fetchall()
+    for (names,) in shapes:
+        if lacking := [name for name in NEEDED[table.name] if name not in (names or ())]:
+            raise DataError(
+                f"A change of {table.name} in the source's log has no {', '.join(lacking)}.",
+                "See that the table and the publication have the column, and start the stream again.",
+            )
+        if unknown := set(names) - set(table.columns):
+            changes.unknown.setdefault(table.name, set()).update(unknown)
+
+
+def _no_key(table: SourceTable) -> str:
+    return " OR ".join(f"{quote(name)} IS NULL" for name in table.key)
 
 
 def _touching(table: SourceTable) -> str:

@@ -14,10 +14,11 @@ from typing import Any
 from rainbow_assets.errors import RainbowError, TransientError
 from rainbow_assets.postgres_url import fields_of
 from rainbow_assets.speed.decode import PREFIX, beat
-from rainbow_assets.speed.source import NAME
+from rainbow_assets.speed.published import NAME
+from rainbow_assets.speed.unsent import MARKER
 from rainbow_assets.tables import TABLES
 
-LARGEST_BATCH = 16384  # records
+LARGEST_BATCH = 32768  # records
 HEARTBEAT = 5  # seconds
 Handle = Callable[[bytes, dict[str, Any], int], bool]
 SSL = {"sslmode": "sslmode", "sslrootcert": "sslrootcert", "sslcert": "sslcert", "sslkey": "sslkey"}
@@ -43,6 +44,7 @@ def properties(url: str, offsets: Path, token: str) -> dict[str, str]:
         "publication.autocreate.mode": "disabled",
         "table.include.list": ",".join(rf"public\.{name}" for name in TABLES),
         "message.prefix.include.list": PREFIX,
+        "unavailable.value.placeholder": MARKER,
         "snapshot.mode": "initial",
         "skipped.operations": "none",  # truncates too
         "tombstones.on.delete": "false",
@@ -51,7 +53,7 @@ def properties(url: str, offsets: Path, token: str) -> dict[str, str]:
         "heartbeat.interval.ms": str(HEARTBEAT * 1000),
         "heartbeat.action.query": beat(token),
         "max.batch.size": str(LARGEST_BATCH),
-        "max.queue.size": str(4 * LARGEST_BATCH),
+        "max.queue.size": str(2 * LARGEST_BATCH),
         "max.queue.size.in.bytes": str(64 * 2**20),
         "snapshot.fetch.size": "10000",
         "poll.interval.ms": "20",

@@ -19,8 +19,9 @@ from clickhouse_connect.driver.client import Client
 
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed import tables
-from rainbow_assets.speed.decode import TOUCHES, Changes, decode, fill, unsent
+from rainbow_assets.speed.decode import TOUCHES, Changes, decode
 from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, VISIBLE, changes_of
+from rainbow_assets.speed.unsent import fill, unsent
 from rainbow_assets.systems import clickhouse
 from rainbow_assets.systems.clickhouse import literal, quote
 from rainbow_assets.tables import TABLES, SourceTable
@@ -28,6 +29,7 @@ from rainbow_assets.tables import TABLES, SourceTable
 AfterFlush = Callable[[Client], object]
 AT_ONCE = {"async_insert": 0}  # durable when it returns
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST = 30.0  # seconds that the views wait for what is waiting, where that never ends
 MERGE_EVERY = 50  # flushes: an embedded engine that is open for moments merges nothing by itself
 
 
@@ -37,7 +39,8 @@ class Position:
 
     `system`: which database cluster the log is of. `copy_lsn`: the place in the log of the first copy. `copied`:
     whether that is whole. `resume`: the end of the newest transaction that is here whole; the log is read again from
-    there. `lsn`: the place of the newest record that is here.
+    there. `lsn`: the place of the newest record that is here. `published`: how the source stood (`published.mark`) when
+    all this was read. `why`: what `live_until` waits for; empty: nothing.
     """
 
     system: str
@@ -45,6 +48,8 @@ class Position:
     copied: bool = False
     resume: int = 0
     lsn: int = 0
+    published: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Batch:
     """What Debezium handed over: JSON texts, one a line; where it stands after them; how far behind that is.
 
     `token`: of the heartbeats. `asked_at`: the source's clock when this machine's `monotonic` said `asked`. `behind`:
-    bytes of the log. `is_new`: whether the log was never read as far before.
+    bytes of the log. `is_new`: whether the log was never read as far before. `is_followed`: whether more is waiting.
     """
 
     lines: bytes
@@ -63,6 +68,7 @@ class Batch:
     behind: int
     ends_copy: bool = False
     is_new: bool = True
+    is_followed: bool = False
 
     @property
     def now(self) -> datetime:
@@ -81,6 +87,7 @@ class Flushed:
     live_until: datetime
     unknown: dict[str, set[str]]
     skipped: int
+    is_visible: bool = False
 
 
 class Sink:
@@ -92,6 +99,8 @@ class Sink:
         self._last_flush = -1  # not known yet
         self._live_until = NEVER
         self._unseen: datetime | None = None  # the first commit that the views lack
+        self._held: tuple[Flushed, Batch] | None = None  # the last flush that they lack
+        self._shown = monotonic()
         self._since_merge = 0
         self._is_due = True  # a predecessor may have died before its refresh
         self._embedded = settings.secret("clickhouse_url").startswith("chdb:")
@@ -125,8 +134,19 @@ class Sink:
             for name in (*map(changes_of, TABLES.values()), TOUCHED):
                 client.command(f"TRUNCATE TABLE {quote(name)}")
 
+    def note(self, position: Position, wait: float) -> None:
+        """Write down where the stream stands, and why it stands still.
+
+        Raises:
+            TransientError, RainbowError: as `position`.
+        """
+        now = datetime.now(UTC)
+        with self._client(wait) as client, clickhouse.errors(self._settings, "writing a note"):
+            self._number(client)
+            self._record(client, Changes(), Batch(b"", "", position, max(now, self._live_until), monotonic(), 0))
+
     def flush(self, batch: Batch, wait: float) -> Flushed:
-        """Write a batch; when this returns, it is durable and visible.
+        """Write a batch; when this returns, it is durable, and visible unless more is waiting (`show`).
 
         Raises:
             TransientError: as `position`; nothing of the batch is visible, the same call may be made again.
@@ -134,27 +154,47 @@ class Sink:
         """
         changes = decode(batch.lines, batch.position.copy_lsn, batch.token)
         with self._client(wait) as client, clickhouse.errors(self._settings, "writing a flush"):
-            if self._last_flush < 0:
-                tables.prepare(client)
-                self._last_flush, self._live_until = _newest(client)
-            self._last_flush += 1  # also where this one fails: a number is never used twice
+            self._number(client)
             self._write(client, changes, batch)
             flushed = self._record(client, changes, batch)
             self._is_due |= bool(changes.count) or batch.ends_copy
-            if batch.position.copied:
-                flushed = self._show(client, flushed, batch)
+            self._held = (flushed, replace(batch, lines=b"")) if batch.position.copied else None
+            if not batch.is_followed or monotonic() - self._shown > LONGEST:
+                flushed = self._show(client) or flushed
             self._merge(client)
         return flushed
 
-    def _show(self, client: Client, flushed: Flushed, batch: Batch) -> Flushed:
+    def show(self, wait: float) -> Flushed | None:
+        """Bring into the views what was flushed while more was waiting; None: they have it.
+
+        Raises:
+            TransientError, RainbowError: as `position`.
+        """
+        if self._held is None:
+            return None
+        with self._client(wait) as client, clickhouse.errors(self._settings, "refreshing the views"):
+            return self._show(client)
+
+    def _number(self, client: Client) -> None:
+        """Take the number of the next flush; also where this one fails, a number is never used twice."""
+        if self._last_flush < 0:
+            tables.prepare(client)
+            self._last_flush, self._live_until = _newest(client)
+        self._last_flush += 1
+
+    def _show(self, client: Client) -> Flushed | None:
         """Bring what was flushed into the views, and write down how long that took from its commit."""
+        if self._held is None:
+            return None
+        flushed, batch = self._held
         if self._after_flush and self._is_due:
             self._after_flush(client)
         self._is_due = False
         lag = _seconds(self._unseen, batch.now)
-        self._unseen = None
+        self._unseen = self._held = None
+        self._shown = monotonic()
         client.insert(VISIBLE, [[flushed.flush, lag]], ["flush", "lag_seconds"], settings=AT_ONCE)
-        return replace(flushed, lag_seconds=lag)
+        return replace(flushed, lag_seconds=lag, is_visible=True)
 
     @contextmanager
     def _client(self, wait: float) -> Iterator[Client]:
@@ -178,7 +218,8 @@ class Sink:
         for name, rows in changes.rows.items():
             table = TABLES[name]
             if partial := unsent(table, rows):
-                rows = fill(table, rows, partial, _held_before(client, table, rows))
+                deleted = _deleted_before(client, table, rows)
+                rows = fill(table, rows, partial, _held_before(client, table, rows, deleted), deleted)
             _insert(client, changes_of(table), rows, flush)
         if changes.touched is not None:
             _insert(client, TOUCHED, changes.touched, flush)
@@ -259,10 +300,19 @@ def _newest(client: Client) -> tuple[int, datetime]:
     return int(flush), max(live_until.replace(tzinfo=UTC), NEVER)
 
 
-def _held_before(client: Client, table: SourceTable, rows: pa.Table) -> pa.Table:
+def _deleted_before(client: Client, table: SourceTable, rows: pa.Table) -> pa.Table:
+    """The key that the batch's first row had before: its delete may have been the last of another batch."""
+    key = ", ".join(map(quote, table.key))
+    return client.query_arrow(
+        f"SELECT DISTINCT {key}, lsn FROM {quote(changes_of(table))} WHERE is_deleted AND lsn = {{lsn:UInt64}}",
+        parameters={"lsn": rows["lsn"][0].as_py()},
+    )
+
+
+def _held_before(client: Client, table: SourceTable, rows: pa.Table, deleted: pa.Table) -> pa.Table:
     """The current rows of these keys, as they were before."""
     columns, key = ", ".join(map(quote, table.columns)), ", ".join(map(quote, table.key))
-    held = {name: rows[name] for name in table.key}
+    held = {name: pa.chunked_array([*rows[name].chunks, *deleted[name].chunks]) for name in table.key}
     with duckdb.connect() as connection:
         connection.register("rows_now", pa.table(held))
         each = f"concat_ws(',', {', '.join(table.key)})"

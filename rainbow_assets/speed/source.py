@@ -1,6 +1,7 @@
-"""The source's side of the stream: its publication, its replication slot, and who may read them.
+"""The source's side of the stream: its server, its replication slot, and who may read them.
 
-Here: what PostgreSQL must have and what it says of the log. Not here: reading the log (`engine.py`).
+Here: what PostgreSQL must have and what it says of the log. Not here: what the publication has (`published.py`), and
+reading the log (`engine.py`).
 """
 
 from collections.abc import Iterator
@@ -12,26 +13,19 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from rainbow_assets.errors import DataError, RainbowError, SettingsError, TransientError
+from rainbow_assets.errors import RainbowError, SettingsError, TransientError
 from rainbow_assets.settings import Settings
+from rainbow_assets.speed import published
+from rainbow_assets.speed.published import NAME
 from rainbow_assets.systems import postgres
 from rainbow_assets.tables import TABLES
 
-NAME = "rainbow"  # of the publication, the slot, and the heartbeats
 SETTING = "RAINBOW_STREAM_URL"
 OWNER_SETTING = "RAINBOW_SOURCE_URL"
 # A partitioned table is published as the one table that it is.
-PUBLISH: LiteralString = "CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true)"
+PUBLISH: LiteralString = "CREATE PUBLICATION {} FOR TABLE {} WITH (publish_via_partition_root = true{})"
+GENERATED: LiteralString = ", publish_generated_columns = stored"
 TABLE_NAMES = ", ".join(f"public.{name}" for name in TABLES)
-# What a kind of column may be in the source, by PostgreSQL's names; text takes all.
-NUMBERS = {"smallint", "integer", "bigint"}
-READABLE = {
-    "INTEGER": NUMBERS,
-    "BIGINT": NUMBERS,
-    "BOOLEAN": {"boolean"},
-    "TIMESTAMP": {"timestamp without time zone"},
-    "DECIMAL": NUMBERS | {"numeric", "real", "double precision"},
-}
 # Why PostgreSQL gave a slot `s` up; empty: it did not.
 LOST = "CASE WHEN s.wal_status = 'lost' THEN coalesce(to_jsonb(s) ->> 'invalidation_reason', 'wal_removed') ELSE '' END"
 
@@ -74,12 +68,12 @@ def prepare(settings: Settings) -> bool:
     url = settings.secret("stream_url")
     with told(), postgres.connect(url, SETTING) as connection:
         _check_server(connection)
-        _check_columns(connection)
-        exact = _publication_is_exact(connection)
+        published.check(connection)
+        exact, generated = published.is_exact(connection), published.has_generated(connection)
         readable = _unreadable(connection) == []
         ((user,),) = connection.execute("SELECT current_user").fetchall()
     if not (exact and readable):
-        _make(settings, str(user), publication=not exact)
+        _make(settings, str(user), publication=not exact, generated=generated)
     with told(), postgres.connect(url, SETTING) as connection:
         if unreadable := _unreadable(connection):
             raise SettingsError(
@@ -88,6 +82,24 @@ def prepare(settings: Settings) -> bool:
             )
         _check_row_security(connection, str(user))
     return not exact
+
+
+def trouble(settings: Settings) -> str:
+    """Why the log does not have what the live views need, where there is a stream; empty: it has.
+
+    Raises:
+        TransientError, SettingsError: as `systems.postgres.connect`.
+    """
+    with told(), postgres.connect(settings.secret("stream_url"), SETTING) as connection:
+        if slot(connection) is None:
+            return ""
+        try:
+            published.check(connection)
+        except RainbowError as error:
+            return str(error)
+        if published.is_exact(connection):
+            return ""
+        return f"The publication {NAME} lacks a table or a part of one: `rainbow stream` makes it anew."
 
 
 def slot(connection: psycopg.Connection) -> Slot | None:
@@ -160,7 +172,7 @@ def told(user: str = "") -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise SettingsError(
             f"The user in {OWNER_SETTING if user else SETTING} may not do this: {_line(error)}.",
-            f"As the shop's owner: GRANT SELECT ON {TABLE_NAMES} TO {user}; {PUBLISH.format(NAME, TABLE_NAMES)};"
+            f"As the shop's owner: GRANT SELECT ON {TABLE_NAMES} TO {user}; {PUBLISH.format(NAME, TABLE_NAMES, '')};"
             if user
             else "See docs/speed-layer.md.",
         ) from None
@@ -191,64 +203,6 @@ def _check_server(connection: psycopg.Connection) -> None:
         raise SettingsError(f"The user in {SETTING} has no right to replicate.", "ALTER ROLE … REPLICATION;")
 
 
-def _check_columns(connection: psycopg.Connection) -> None:
-    """Every table is there with its key, and the types are such that their values can be told."""
-    rows = connection.execute(
-        "SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_class AS c "
-        "JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
-        "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s)",
-        [list(TABLES)],
-    ).fetchall()
-    found = {(table, column): kind for table, column, kind in rows}
-    if missing := [name for name in TABLES if name not in {table for table, _ in found}]:
-        raise RainbowError(
-            f"The source lacks {', '.join(missing)}.", "`rainbow seed` or `rainbow load-olist` creates the shop."
-        )
-    for table in TABLES.values():
-        for column, kind in table.columns.items():
-            actual = found.get((table.name, column))
-            readable = READABLE.get(kind.partition("(")[0])
-            if actual is None and column in (*table.key, "updated_at"):
-                raise DataError(f"The source's table {table.name} has no column {column}.", "Restore it.")
-            if actual and readable and actual not in readable:
-                raise DataError(
-                    f"The source's {table.name}.{column} is {actual}; the stream reads {', '.join(sorted(readable))}.",
-                    "Change the column's type.",
-                )
-    _check_keys(connection)
-
-
-def _check_keys(connection: psycopg.Connection) -> None:
-    """A change tells its row by the table's replica identity; without one, the shop's own changes would be refused."""
-    rows = connection.execute(
-        "SELECT c.relname, c.relreplident, ARRAY("
-        "SELECT a.attname::text FROM pg_index AS i "
-        "JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = ANY(i.indkey) "
-        "WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary "
-        "WHEN 'i' THEN i.indisreplident ELSE false END) "
-        "FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY(%s)",
-        [list(TABLES)],
-    ).fetchall()
-    for name, identity, columns in rows:
-        key = ", ".join(TABLES[name].key)
-        if name in TABLES and identity != "f" and set(columns) != set(TABLES[name].key):
-            raise DataError(
-                f"The source's {name} has no primary key ({key}): once it is published, its changes would fail.",
-                f"ALTER TABLE {name} ADD PRIMARY KEY ({key});",
-            )
-
-
-def _publication_is_exact(connection: psycopg.Connection) -> bool:
-    """Whether there is one for exactly the ten tables, whole rows, all kinds of changes."""
-    rows = connection.execute(
-        "SELECT t.schemaname || '.' || t.tablename, t.rowfilter IS NULL AND p.pubinsert AND p.pubupdate "
-        "AND p.pubdelete AND p.pubtruncate "
-        "FROM pg_publication AS p JOIN pg_publication_tables AS t USING (pubname) WHERE p.pubname = %s",
-        [NAME],
-    ).fetchall()
-    return {name for name, _ in rows} == {f"public.{name}" for name in TABLES} and all(whole for _, whole in rows)
-
-
 def _unreadable(connection: psycopg.Connection) -> list[str]:
     """The tables that this role may not read."""
     rows = connection.execute(
@@ -270,12 +224,12 @@ def _check_row_security(connection: psycopg.Connection, user: str) -> None:
         )
 
 
-def _make(settings: Settings, user: str, *, publication: bool) -> None:
+def _make(settings: Settings, user: str, *, publication: bool, generated: bool) -> None:
     """Make the publication, and let the stream's role read: as the shop's owner."""
     tables = sql.SQL(", ").join(sql.Identifier("public", name) for name in TABLES)
-    name = sql.Identifier(NAME)
+    name, more = sql.Identifier(NAME), sql.SQL(GENERATED if generated else "")
     with told(user), postgres.connect(settings.secret("source_url"), OWNER_SETTING) as owner:
         owner.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(tables, sql.Identifier(user)))
         if publication:
             owner.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(name))
-            owner.execute(sql.SQL(PUBLISH).format(name, tables))
+            owner.execute(sql.SQL(PUBLISH).format(name, tables, more))

@@ -10,15 +10,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC
 from typing import Any, TypeVar
 
 import psycopg
 
-from rainbow_assets.errors import RainbowError, TransientError
+from rainbow_assets.errors import IncompleteError, RainbowError, TransientError
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed import engine, java, source
+from rainbow_assets.speed import engine, java, published, source
 from rainbow_assets.speed.logs import log_config
 from rainbow_assets.speed.sink import AfterFlush, Batch, Flushed, Position
 from rainbow_assets.speed.worker import Worker
@@ -27,7 +28,8 @@ Outcome = TypeVar("Outcome")
 Say = Callable[[str], None]
 Show = Callable[[Flushed], None]
 PACE = 0.5  # seconds from one flush to the next at least, while there is little to do
-FULL = engine.LARGEST_BATCH // 2  # records of a batch behind which more must be waiting
+MANY = 2000  # records of a batch behind which more is likely to be waiting: the views wait for that
+LULL = 0.3  # seconds without a batch after which nothing is waiting
 WAIT = 2.0  # seconds that one try waits for an embedded ClickHouse that another process has
 LONGEST_PAUSE = 60.0  # seconds between two tries
 GRACE = 20.0  # seconds in which PostgreSQL notices that a stream was killed
@@ -51,8 +53,10 @@ class Stream:
         self._stop = threading.Event()
         self._target: int | None = None
         self._position = Position("")
+        self._published: published.Look = {}
+        self._why = ""  # why a new first copy must be made, whatever the log has
         self._state = ""
-        self._began = 0.0
+        self._flushed = 0.0  # when the last flush ended that the views may lack; 0: they have all
         self._told: set[str] = set()
         self._skipped = 0
         self._token = secrets.token_hex(8)
@@ -81,6 +85,14 @@ class Stream:
                     self._tell("waiting", f"{error} Trying again in {pause:.0f} s.")
                     self._stop.wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
+                except IncompleteError as change:
+                    self._why = change.message
+                    self._tell(change.message, f"The live views stand still: {change.message}.")
+                except RainbowError as error:
+                    if self._position.system:
+                        with suppress(RainbowError):  # what ends it is said in any case
+                            worker.note(replace(self._position, why=str(error)), WAIT)
+                    raise
         finally:
             worker.close()
 
@@ -100,12 +112,22 @@ class Stream:
             running = engine.Engine(engine.properties(url, file, self._token), resume, handle)
             try:
                 while not self._stop.is_set() and not running.wait(0.1):
-                    pass
+                    if self._flushed and time.monotonic() - self._flushed > LULL:
+                        self._catch_up(worker)
             finally:
                 running.close()
                 file.unlink(missing_ok=True)
+            self._catch_up(worker)
             if not self._stop.is_set():
                 raise TransientError("Debezium ended by itself.", "See the stream's log.")
+
+    def _catch_up(self, worker: Worker) -> None:
+        """Bring into the views what was flushed while more was waiting."""
+        with suppress(TransientError):  # in a moment, or with the next flush
+            flushed = worker.show(WAIT)
+            self._flushed = 0.0
+            if flushed:
+                self._show(replace(flushed, changes=0))  # they were told
 
     def _begin(self, worker: Worker, connection: psycopg.Connection, *, made: bool) -> None:
         """Find where to go on; give up a slot that does not fit, so that a first copy makes a new one."""
@@ -114,16 +136,23 @@ class Stream:
         slot = self._await_slot(connection, slot)
         if slot and slot.database != log.database:
             raise RainbowError(
-                f"The replication slot {source.NAME} belongs to the database {slot.database}.",
-                f"One stream a server; if nothing uses it: SELECT pg_drop_replication_slot('{source.NAME}');",
+                f"The replication slot {published.NAME} belongs to the database {slot.database}.",
+                f"One stream a server; if nothing uses it: SELECT pg_drop_replication_slot('{published.NAME}');",
             )
-        anew = _why_anew(position, slot, log, made=made)
-        if anew and slot:
-            source.drop_slot(connection)
+        # Before the copy's snapshot: what changes from now on is found changed after it.
+        self._published = published.look(connection)
+        published.check(connection)  # after the look: what changed since `prepare` is never taken for right
+        if not published.is_exact(connection):
+            raise TransientError(f"The publication {published.NAME} changed meanwhile.", "It is made anew.")
+        anew = self._why or _why_anew(position, slot, log, self._published, made=made)
         if position and (position.system != log.system or position.resume > log.end):
             self._retry(lambda: worker.forget(WAIT))
         if anew or position is None:
-            self._position = Position(log.system)
+            self._position = Position(log.system, published=published.mark(self._published), why=f"First copy: {anew}")
+            self._retry(lambda: worker.note(self._position, WAIT))
+            if slot:
+                source.drop_slot(connection)
+            self._why = ""
             self._tell("copying", f"First copy of the source's tables: {anew}.")
         else:
             self._position = position
@@ -149,8 +178,7 @@ class Stream:
         self, worker: Worker, connection: psycopg.Connection, lines: bytes, offset: dict[str, Any], count: int
     ) -> bool:
         """Flush one batch; whether it may be acknowledged."""
-        held = self._position
-        began = time.monotonic()
+        held, began, self._flushed = self._position, time.monotonic(), 0.0
         if b'"op":"' not in lines:  # Debezium's own heartbeats, which say nothing of the log
             return False
         copy_lsn = held.copy_lsn
@@ -159,6 +187,9 @@ class Stream:
             # Changes that commit later may stand before the copy in the log, but never before this.
             copy_lsn = slot.restart_lsn if slot else 0
         position = _after(held, offset, copy_lsn)
+        # After it was received: what is still as it was, was so for all of this.
+        if changed := published.difference(self._published, published.look(connection)):
+            raise IncompleteError(f"what the log has of the source changed ({changed})")
         asked, log = time.monotonic(), source.log(connection)
         batch = Batch(
             lines,
@@ -169,13 +200,15 @@ class Stream:
             behind=max(0, log.end - position.lsn),
             ends_copy=position.copied and not held.copied,
             is_new=position.lsn > held.lsn or not held.copied,
+            is_followed=count >= MANY,
         )
         flushed = self._retry(lambda: worker.flush(batch, WAIT))
         self._position, self._progressed, self._has_streamed = position, True, True
         self._news(flushed, batch)
+        self._flushed = time.monotonic() if batch.is_followed else 0.0
         if self._target is not None and position.copied and position.lsn >= self._target:
             self._stop.set()
-        elif count < FULL:
+        elif count < MANY:
             self._stop.wait(max(0.0, began + PACE - time.monotonic()))
         return True
 
@@ -230,20 +263,24 @@ def run(
         stream.run()
 
 
-def _why_anew(position: Position | None, slot: source.Slot | None, log: source.Log, *, made: bool) -> str:
+def _why_anew(
+    position: Position | None, slot: source.Slot | None, log: source.Log, look: published.Look, *, made: bool
+) -> str:
     """Why the log alone is not enough; empty: it is."""
     if position is None:
         return "ClickHouse has none, or not all of it"
     if not position.copied:
-        return "the last one was not finished"
+        return position.why.removeprefix("First copy: ") or "the last one was not finished"
     if position.system != log.system or position.resume > log.end:
         return "the source is another server than before"
     if slot is None:
-        return f"the replication slot {source.NAME} is gone"
+        return f"the replication slot {published.NAME} is gone"
     if slot.lost:
         return f"PostgreSQL gave up the replication slot ({slot.lost})"
     if made:
         return "the publication was made anew"
+    if position.published != published.mark(look):
+        return "what the log has of the source changed while no stream looked"
     if position.resume < slot.confirmed_lsn:
         return "ClickHouse is older than the replication slot"
     return ""
@@ -259,7 +296,14 @@ def _after(held: Position, offset: dict[str, Any], copy_lsn: int) -> Position:
     in_copy = "snapshot" in offset
     resume = lsn if in_copy else int(offset.get("lsn_commit") or held.resume)
     copied = held.copied or not in_copy or bool(offset.get("last_snapshot_record"))
-    return Position(held.system, copy_lsn, copied, max(resume, held.resume), max(lsn, resume, held.lsn))
+    return replace(
+        held,
+        copy_lsn=copy_lsn,
+        copied=copied,
+        resume=max(resume, held.resume),
+        lsn=max(lsn, resume, held.lsn),
+        why="" if copied else held.why,
+    )
 
 
 @contextmanager

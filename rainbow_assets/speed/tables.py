@@ -18,6 +18,21 @@ CHANGE = {"lsn": "UInt64", "is_deleted": "Bool", "committed_at": MOMENT, "flush"
 # A hard delete is on no day: no run of the batch layer can see it.
 NO_DAY = "1900-01-01"
 
+# The columns that the live views are made of; the source may lack the others.
+AUDIT = ("created_at", "updated_at", "deleted_at")
+NEEDED = {
+    "categories": ("id", "name", *AUDIT),
+    "brands": ("id", "updated_at"),
+    "sellers": ("id", "name", *AUDIT),
+    "promotions": ("id", "price_treatment", "coupon_type", "promo_begin", "promo_end", *AUDIT),
+    "payments": ("id", "name", "type", *AUDIT),
+    "customers": ("id", "first_name", "last_name", *AUDIT),
+    "products": ("id", "name", "price", "original_price", "category_id", "seller_id", *AUDIT),
+    "inventories": ("id", "updated_at"),
+    "orders": ("id", "customer_id", "payment_id", *AUDIT),
+    "orderdetails": ("id", "product_id", "quantity", "price", "promotion_id", *AUDIT),
+}
+
 TOUCHED = "speed_touched"
 FLUSHES = "speed_flushes"
 VISIBLE = "speed_visible"

@@ -7,6 +7,7 @@ that has it is followed by a fresh one. Not here: what it does (`sink.py`).
 import fcntl
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -89,6 +90,7 @@ class Worker:
         self._settings, self._after_flush = settings, after_flush
         self._now = _Process(settings, after_flush)
         self._next: _Process | None = None
+        self._lock = threading.Lock()  # one call at a time
 
     def position(self, wait: float) -> Position | None:
         """As the sink's."""
@@ -97,6 +99,14 @@ class Worker:
     def flush(self, batch: Batch, wait: float) -> Flushed:
         """As the sink's."""
         return cast("Flushed", self._call("flush", batch, wait))
+
+    def show(self, wait: float) -> Flushed | None:
+        """As the sink's."""
+        return cast("Flushed | None", self._call("show", wait))
+
+    def note(self, position: Position, wait: float) -> None:
+        """As the sink's."""
+        self._call("note", position, wait)
 
     def forget(self, wait: float) -> None:
         """As the sink's."""
@@ -109,6 +119,10 @@ class Worker:
             self._next.close()
 
     def _call(self, method: str, *arguments: object) -> object:
+        with self._lock:
+            return self._call_now(method, *arguments)
+
+    def _call_now(self, method: str, *arguments: object) -> object:
         if self._next and self._next.is_ready():
             self._now.close()
             self._now, self._next = self._next, None

@@ -19,8 +19,7 @@ from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.seed import seed
 from rainbow_assets.speed import java
-from rainbow_assets.speed.sink import Batch, Flushed, Position
-from rainbow_assets.speed.stream import Stream
+from rainbow_assets.speed.sink import Batch, Position
 from rainbow_assets.speed.tables import FLUSHES, changes_of
 from rainbow_assets.systems import clickhouse, postgres
 from rainbow_assets.tables import TABLES
@@ -62,34 +61,46 @@ def streaming() -> Iterator[subprocess.Popen[str]]:
 
 
 class Following:
-    """`rainbow stream` in a thread of this process."""
+    """`rainbow stream` in the background: what it said, and the flushes that it wrote."""
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.said: list[str] = []
-        self.flushes: list[Flushed] = []
-        self.failed: RainbowError | None = None
-        self.stream = Stream(settings, self.said.append, self.flushes.append)
-        self.thread = threading.Thread(target=self._run)
-        self.thread.start()
+        # A process of its own: Java and an embedded ClickHouse in one process take each other's signals.
+        self.process = subprocess.Popen([RAINBOW, "stream"], stderr=subprocess.PIPE, text=True)
+        self.reading = threading.Thread(target=self._read)
+        self.reading.start()
 
-    def _run(self) -> None:
-        try:
-            self.stream.run()
-        except RainbowError as error:
-            self.failed = error
+    def _read(self) -> None:
+        assert self.process.stderr
+        self.said += (line.strip() for line in iter(self.process.stderr.readline, ""))
 
-    def until(self, happened: Callable[[], Any], seconds: float = 60) -> None:
+    def ask(self, query: str) -> Any:
+        """The value of a query on ClickHouse."""
+        with clickhouse.connect(self.settings, 60) as client:
+            ((value,),) = client.query(query).result_rows
+        return value
+
+    def until(self, happened: Callable[[], Any], pause: float = 0.2, seconds: float = 240) -> None:
         """Wait; fail where the stream ends before."""
         end = time.monotonic() + seconds
         while not happened():
             assert time.monotonic() < end, self.said
-            assert self.thread.is_alive(), self.failed
-            time.sleep(0.1)
+            assert self.process.poll() is None, self.said
+            time.sleep(pause)
 
-    def until_read(self, settings: Settings) -> None:
+    @property
+    def copies(self) -> int:
+        """The first copies that were made."""
+        return self.said.count("First copy: done.")
+
+    def until_read(self) -> None:
         """Until all that was committed by now is flushed."""
-        ((now,),) = postgres.fetch(settings.secret("source_url"), "the shop", "SELECT clock_timestamp()")
-        self.until(lambda: self.flushes and self.flushes[-1].live_until > now)
+        ((now,),) = postgres.fetch(self.settings.secret("source_url"), "the shop", "SELECT clock_timestamp()")
+        newest = f"SELECT argMax(live_until, flush) FROM {FLUSHES}"
+        # Not too often: ClickHouse is one process's at a time.
+        self.until(lambda: self.ask(f"EXISTS TABLE {FLUSHES}"), pause=2)
+        self.until(lambda: self.ask(newest).replace(tzinfo=UTC) > now, pause=2)
 
 
 @contextmanager
@@ -99,8 +110,13 @@ def following(settings: Settings) -> Iterator[Following]:
     try:
         yield running
     finally:
-        running.stream.stop()
-        running.thread.join(60)
+        if running.process.poll() is None:
+            running.process.send_signal(signal.SIGTERM)
+        try:
+            running.process.wait(60)
+        finally:
+            running.process.kill()
+            running.reading.join()
 
 
 def batch(lines: bytes, position: Position, at: datetime | None = None, **others: Any) -> Batch:

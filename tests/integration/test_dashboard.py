@@ -251,6 +251,11 @@ def test_the_live_part_is_marked(shop: Settings) -> None:
         assert "no live part" not in cards
         state = "".join(html(health()))
         assert "7 B behind in the log" in state
+        with clickhouse.connect(shop) as client:
+            client.command(f"{live[1]}, toNullable('First copy: <b>') AS stands_still")
+        st.cache_data.clear()
+        assert "stands still. First copy: &lt;b&gt;" in "".join(html(health()))
+        assert ", where it stands still" in totals(sales())
     finally:
         with clickhouse.connect(shop) as client:
             for name, statement in before.items():

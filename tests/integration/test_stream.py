@@ -22,7 +22,6 @@ CHANGES = """
     INSERT INTO brands (id, name) VALUES (1, 'after the truncate');
     ALTER TABLE brands ADD COLUMN colour text;
     INSERT INTO brands (id, name, colour) VALUES (2, 'coloured', 'red');
-    ALTER TABLE customers DROP COLUMN last_name;
     UPDATE customers SET first_name = 'changed' WHERE id = 2;
 """
 UNTOASTED = (
@@ -40,23 +39,19 @@ def test_every_kind_of_change_arrives_and_a_lost_slot_leaves_no_gap(fresh_settin
         for statement in filter(str.strip, CHANGES.split(";\n")):
             source.execute(statement.encode())
         source.execute("UPDATE categories SET name = name || '!'")  # the long text is not in the log again
+        source.execute("UPDATE categories SET id = id + 5000")  # … nor where the key changes
+        source.execute("UPDATE categories SET id = id + 5000, name = '__debezium_unavailable_value' WHERE id < 5005")
         said = catch_up()
         assert "Going on from" in said
         assert said.count("colour") == 1
-        source.execute("ALTER TABLE customers ADD COLUMN last_name varchar")  # for the comparison
-        wrong = differences(fresh_settings)
-        assert wrong == ["customers"]  # those that were not changed keep the name that they had
+        assert differences(fresh_settings) == []
         with clickhouse.connect(fresh_settings, 30) as client:
             ask = client.query
-            assert ask("SELECT last_name FROM speed_customers WHERE id = 2 ORDER BY lsn DESC LIMIT 1").result_rows == [
-                (None,)
-            ]
             deleted = ask("SELECT customer_id, is_deleted FROM speed_orders WHERE id = 1 ORDER BY lsn DESC LIMIT 1")
             assert deleted.result_rows == [(None, True)]
             touched = ask("SELECT change_date FROM speed_touched WHERE table_name = 'orders' AND id = 1 AND flush > 1")
             assert "1900-01-01" in {str(day) for (day,) in touched.result_rows}
 
-        source.execute("UPDATE customers SET last_name = 'x'")
         with psycopg.connect(fresh_settings.secret("stream_url"), autocommit=True) as reader:
             reader.execute("SELECT pg_drop_replication_slot('rainbow')")
         source.execute("DELETE FROM orderdetails WHERE id = 900002")

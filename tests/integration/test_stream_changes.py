@@ -7,10 +7,14 @@ import psycopg
 import pytest
 from streams import batch, differences, following, needs_java, shop
 
+from rainbow_assets import doctor
+from rainbow_assets.defs.automation import signs
+from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed.sink import Position, Sink
 from rainbow_assets.speed.tables import FLUSHES, VISIBLE
 from rainbow_assets.systems import clickhouse
+from tests.integration.test_published import PARTITIONED
 
 pytestmark = pytest.mark.integration
 
@@ -35,24 +39,86 @@ def source(shared_settings: Settings) -> Iterator[psycopg.Connection]:
 @needs_java
 def test_messages_of_others_are_skipped_and_counted(shared_settings: Settings, source: psycopg.Connection) -> None:
     with following(shared_settings) as stream:
-        stream.until(lambda: "First copy: done." in stream.said)
+        stream.until(lambda: stream.copies)
         for message in MESSAGES:
             for transactional in ("true", "false"):
                 source.execute(message.format(transactional=transactional).encode())
         source.execute("UPDATE brands SET name = 'after the messages' WHERE id = 1")
-        stream.until_read(shared_settings)
-        ((now,),) = source.execute("SELECT clock_timestamp()").fetchall()
-        assert stream.flushes[-1].live_until <= now
-    assert sum(one.skipped for one in stream.flushes) == 2 * len(MESSAGES)
+        stream.until_read()
+        assert stream.ask(f"SELECT max(live_until) < now64(6) FROM {FLUSHES}")
+        assert stream.ask(f"SELECT sum(skipped) FROM {FLUSHES}") == 2 * len(MESSAGES)
+        assert stream.ask(f"SELECT countIf(lag_seconds > 0) > 0 FROM {VISIBLE}")
+        assert differences(shared_settings) == []
     assert len([line for line in stream.said if "not Rainbow's" in line]) == 1
-    assert differences(shared_settings) == []
-    with clickhouse.connect(shared_settings, 30) as client:
-        assert client.command(f"SELECT sum(skipped) FROM {FLUSHES}") == 2 * len(MESSAGES)
-        assert client.command(f"SELECT count() FROM {VISIBLE} WHERE lag_seconds > 0") > 0
+
+
+# What happens under the running stream: it notices, and copies anew. Each step has changes that no log tells.
+STEPS = {
+    "the publication is dropped": "DROP PUBLICATION rainbow; UPDATE orders SET payment_id = 2 WHERE id < 9",
+    "a table is taken out and put back": "ALTER PUBLICATION rainbow DROP TABLE orderdetails; "
+    "UPDATE orderdetails SET quantity = quantity + 1 WHERE id < 9; ALTER PUBLICATION rainbow ADD TABLE orderdetails",
+    "a column is generated": "ALTER TABLE products DROP COLUMN price; "
+    "ALTER TABLE products ADD COLUMN price numeric GENERATED ALWAYS AS (original_price) STORED",
+    "a table is rebuilt, in partitions": PARTITIONED,
+    "a partition comes, another is emptied": "ALTER TABLE orders ATTACH PARTITION orders_more "
+    "FOR VALUES FROM (2000) TO (3000); TRUNCATE orders_late",
+}
+AFTERWARDS = """
+    UPDATE products SET original_price = original_price + 1 WHERE id < 5;
+    UPDATE orders SET customer_id = 2 WHERE id IN (3, 2500);
+    UPDATE orderdetails SET price = price + 1 WHERE id < 9"""
+
+
+WHY = "JSONExtractString(position, 'why')"
+
+
+@needs_java
+def test_what_changes_under_the_stream_is_copied_anew(shared_settings: Settings, source: psycopg.Connection) -> None:
+    why = "what the log has of the source changed"
+    with following(shared_settings) as stream:
+        stream.until_read()
+        for number, (step, statements) in enumerate(STEPS.items(), 1):
+            before, copies = stream.ask(f"SELECT max(flush) FROM {FLUSHES}"), stream.copies
+            source.execute(statements.encode())
+            ((changed,),) = source.execute("SELECT clock_timestamp()").fetchall()
+            stream.until(lambda copies=copies: stream.copies > copies)
+            until = stream.ask(
+                f"SELECT max(live_until) FROM {FLUSHES} WHERE flush > {before} "
+                f"AND flush <= (SELECT max(flush) FROM {FLUSHES} WHERE NOT JSONExtractBool(position, 'copied'))"
+            )
+            assert until.replace(tzinfo=UTC) <= changed, step
+            assert (
+                len([line for line in stream.said if line.startswith(f"The live views stand still: {why}")]) == number
+            )
+            for statement in AFTERWARDS.split(";"):
+                source.execute(statement.encode())
+            stream.until_read()
+            assert differences(shared_settings) == [], step
+        assert stream.ask(f"SELECT uniqExactIf({WHY}, {WHY} LIKE 'First copy: {why} (%') FROM {FLUSHES}") == len(STEPS)
+        assert stream.ask(f"SELECT argMax({WHY}, flush) FROM {FLUSHES}") == ""
+
+
+@needs_java
+def test_what_cannot_be_mended_ends_the_stream_and_is_told(
+    shared_settings: Settings, source: psycopg.Connection
+) -> None:
+    told = "The source's table customers has no column last_name."
+    with following(shared_settings) as stream:
+        stream.until_read()
+        assert [one.failure for one in signs.stream(shared_settings, 0)] == [None]
+        source.execute("ALTER TABLE customers DROP COLUMN last_name")
+        assert stream.process.wait(240) == 1
+        assert stream.ask(f"SELECT argMax({WHY}, flush) FROM {FLUSHES}").startswith(told)
+    assert told in stream.said[-1]
+    (seen,) = signs.stream(shared_settings, 0)
+    assert seen.failure is not None
+    assert f"the live views stand still: {told}" in seen.failure().what
+    with pytest.raises(RainbowError, match="customers has no column last_name"):
+        doctor.CHECKS[doctor.SPEED](shared_settings)
 
 
 LINE = (
-    b'{"op":"c","before":null,"after":{"id":%d,"created_at":1,"updated_at":1},'
+    b'{"op":"c","before":null,"after":{"id":%d,"customer_id":1,"payment_id":1,"created_at":1,"updated_at":1,"deleted_at":null},'
     b'"source":{"table":"orders","lsn":%d,"ts_us":%d}}'
 )
 NOW = datetime.now(UTC).replace(microsecond=0)

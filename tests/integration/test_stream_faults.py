@@ -76,7 +76,7 @@ def test_a_flush_that_died_is_not_seen_and_comes_again(
     fresh_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = (
-        b'{"op":"c","before":null,"after":{"id":7,"customer_id":1,"created_at":1,"updated_at":1},'
+        b'{"op":"c","before":null,"after":{"id":7,"customer_id":1,"payment_id":null,"created_at":1,"updated_at":1,"deleted_at":null},'
         b'"source":{"table":"orders","lsn":%d,"ts_us":1772000000000000}}'
     )
     here = Position("1", 5, True, 10, 10)
@@ -108,7 +108,7 @@ def test_a_flush_that_died_is_not_seen_and_comes_again(
 
 def test_the_end_of_a_first_copy_deletes_what_it_lacks(fresh_settings: Settings) -> None:
     line = (
-        b'{"op":"%s","before":null,"after":{"id":%d,"customer_id":1,"created_at":1,"updated_at":1},'
+        b'{"op":"%s","before":null,"after":{"id":%d,"customer_id":1,"payment_id":null,"created_at":1,"updated_at":1,"deleted_at":null},'
         b'"source":{"table":"orders","lsn":%d,"ts_us":1772000000000000}}'
     )
     sink = Sink(fresh_settings)

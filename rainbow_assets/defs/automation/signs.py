@@ -105,20 +105,23 @@ def stream(settings: Settings, now: float) -> Iterator[Observation]:
     if settings.stream_url is None:
         return
     try:
-        lag = source.lag(settings)
+        lag, trouble = source.lag(settings), source.trouble(settings)
     except RainbowError:
         return  # the source is away: what needs it says so
     late = lag and (
         lag.lost
+        or trouble
         or max(lag.seconds, lag.silent) > settings.alert_stream_lag_seconds
         or lag.bytes > settings.alert_stream_lag_bytes
     )
-    yield Observation("stream", now, now, partial(_late_stream, settings, lag, now) if lag and late else None)
+    yield Observation("stream", now, now, partial(_late_stream, settings, lag, trouble, now) if lag and late else None)
 
 
-def _late_stream(settings: Settings, lag: source.Lag, now: float) -> Failure:
+def _late_stream(settings: Settings, lag: source.Lag, trouble: str, now: float) -> Failure:
     if lag.lost:
         what = f"the stream's replication slot is lost ({lag.lost}): `rainbow stream` begins with a new first copy"
+    elif trouble:
+        what = f"the live views stand still: {trouble}"
     elif lag.silent:
         what = "nobody reads the stream's replication slot: start `rainbow stream`, or drop the slot"
     else:
