@@ -18,6 +18,7 @@ from benchmarks import (
     registration,
     report,
     stream,
+    transaction,
 )
 from benchmarks.harness import timed
 from benchmarks.stack import running_stack
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "publishing": publishing.measure,
     "stream": stream.measure,
     "live": live.measure,
+    "transaction": transaction.measure,
     "backfill": backfill.measure,
     "api": api.measure,
     "checks": checks.measure,

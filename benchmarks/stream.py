@@ -41,12 +41,12 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
         _run(settings, until_caught_up=True)
         ours, bare = [], []
         for number in range(1, rounds + 1):
-            _slot(stack, url, "SELECT pg_create_logical_replication_slot('bare', 'pgoutput')")
+            replicate(stack, url, "SELECT pg_create_logical_replication_slot('bare', 'pgoutput')")
             with psycopg.connect(url, autocommit=True) as source:
                 source.execute(INSERT, {"round": number, "rows": rows})
-            ((end,),) = _slot(stack, url, "SELECT pg_current_wal_lsn()")
-            bare.append(timed(lambda end=end: _receive(settings, end)))
-            _slot(stack, url, "SELECT pg_drop_replication_slot('bare')")
+            ((end,),) = replicate(stack, url, "SELECT pg_current_wal_lsn()")
+            bare.append(timed(lambda end=end: receive(settings, end)))
+            replicate(stack, url, "SELECT pg_drop_replication_slot('bare')")
             flushes = _run(settings, until_caught_up=True)
             agree("stream", sum(one.changes for _, one in flushes), rows)
             ours.append(_spent(flushes))
@@ -62,12 +62,14 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
     return Result("stream", what, TARGET, ours, bare, facts=facts)
 
 
-def _slot(stack: Stack, url: str, statement: str) -> list[tuple[object, ...]]:
+def replicate(stack: Stack, url: str, statement: str) -> list[tuple[object, ...]]:
+    """The rows of a statement, as the role that may replicate."""
     with psycopg.connect(stack.stream_url(url), autocommit=True) as connection:
         return connection.execute(statement).fetchall()
 
 
-def _receive(settings: Settings, end: object) -> None:
+def receive(settings: Settings, end: object) -> None:
+    """`pg_recvlogical` of the slot `bare` until that place in the log, to nothing."""
     command = [program("pg_recvlogical"), "-d", settings.secret("stream_url"), "--slot", "bare", "--start", "-s", "0"]
     command += ["-o", "proto_version=1", "-o", f"publication_names={NAME}", "--endpos", str(end), "-f", "/dev/null"]
     subprocess.run([str(part) for part in command], check=True, capture_output=True, timeout=600)
