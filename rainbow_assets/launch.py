@@ -7,6 +7,7 @@ Not here: what the job does (`jobs.py`) and how its progress looks (`cli/`).
 
 import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ import dagster as dg
 
 from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation.records import record_finished
-from rainbow_assets.defs.automation.runs import PROCESS, fail_dead_runs, process, step_failure
+from rainbow_assets.defs.automation.runs import BEGAN, PROCESS, fail_dead_runs, process, step_failure
+from rainbow_assets.defs.conventions import BUILT_ANEW, NOTHING_NEW
 from rainbow_assets.defs.partitions import range_tags
 from rainbow_assets.defs.storage import storage_errors
 from rainbow_assets.errors import RainbowError
@@ -31,13 +33,34 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass
 class Outcome:
-    """How a run ended. `failures` and `warnings`: what went wrong, or should be seen, and the assets where it did."""
+    """How a run ended. `failures`, `warnings`, `notes`: what went wrong, should be seen, is good to know, and where.
+
+    `idle`: the tables that were left as they were, as there was no news.
+    """
 
     run_id: str
     success: bool = False
     checks_passed: int = 0
     failures: dict[str, list[str]] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    idle: int = 0
+
+    def judge(self, check: dg.AssetCheckEvaluation) -> None:
+        """Take down how a check went."""
+        if check.passed:
+            self.checks_passed += 1
+            return
+        told = self.failures if check.severity == dg.AssetCheckSeverity.ERROR else self.warnings
+        what = f"{check.check_name} {check.description or ''}".strip()
+        told.setdefault(what, []).append(check.asset_key.to_user_string())
+
+    def add(self, made: dg.AssetMaterialization) -> None:
+        """Take down what is good to know of a table."""
+        self.idle += NOTHING_NEW in made.metadata
+        if BUILT_ANEW in made.metadata:
+            what = f"built anew: {made.metadata[BUILT_ANEW].value}"
+            self.notes.setdefault(what, []).append(made.asset_key.to_user_string())
 
 
 class _Waits(logging.Handler):
@@ -63,10 +86,10 @@ def heard(report: Callable[[str], None]) -> Iterator[None]:
 
 
 @storage_errors()
-def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome:
+def run_batch(first: date, last: date, report: Callable[[str], None], began: float | None = None) -> Outcome:
     """Run `batch_job` for the days `first` to `last` in one run; `report` hears of each step that starts, or waits.
 
-    The environment says where the Dagster instance is (`stack.environment`).
+    The environment says where the Dagster instance is (`stack.environment`). `began`: when the command did (epoch).
 
     Raises:
         TransientError, SettingsError: Dagster's storage went away in the middle; what was written is whole.
@@ -81,16 +104,13 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
             return
         if event.event_type == dg.DagsterEventType.STEP_START:
             report(str(event.step_key).replace("__", "/"))
-        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.step_key in LONG_STEPS:
-            report(f"{event.step_key}: {event.asset_key.to_user_string() if event.asset_key else ''}")
+        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            made = event.step_materialization_data.materialization
+            outcome.add(made)
+            if event.step_key in LONG_STEPS:
+                report(f"{event.step_key}: {made.asset_key.to_user_string()}")
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            check = event.asset_check_evaluation_data
-            if check.passed:
-                outcome.checks_passed += 1
-            else:
-                told = outcome.failures if check.severity == dg.AssetCheckSeverity.ERROR else outcome.warnings
-                what = f"{check.check_name} {check.description or ''}".strip()
-                told.setdefault(what, []).append(check.asset_key.to_user_string())
+            outcome.judge(event.asset_check_evaluation_data)
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
             outcome.failures.setdefault(step_failure(event), []).append(str(event.step_key).replace("__", "/"))
 
@@ -102,7 +122,7 @@ def run_batch(first: date, last: date, report: Callable[[str], None]) -> Outcome
             run_id=outcome.run_id,
             run_config=QUIET,
             partition_key=first.isoformat() if first == last else None,
-            tags={PROCESS: process(os.getpid())} | range_tags(first, last),
+            tags={PROCESS: process(os.getpid()), BEGAN: str(began or time.time())} | range_tags(first, last),
             raise_on_error=False,
         )
         outcome.success = result.success

@@ -1,27 +1,21 @@
 {#
-  The build window: the raw snapshots (from, to] that a build turns into tables.
+  The build window: the raw snapshots (from, to] that a build turns into tables, and what they and new code touch.
 
-  `from` is where the last whole build ended, `to` is the lake's snapshot when this build starts. A build that fails,
-  crashes or covers some models only leaves `from` where it is, so the next build takes the same changes again: every
-  model gives the same rows when it sees a change twice. Until then the tables may be of different times, and
-  `unfinished_builds` has a row: nothing is published. A test that fails keeps the build open, and stands in `open_checks`
-  until a whole build has passed.
+  rainbow_assets/pipeline/builds.py finds both when dbt connects, and leaves them in `memory.main.build_window` (one row)
+  and `memory.main.build_nodes` (a row a model and blocking test). `from` is where the last whole build ended. A build is
+  whole when all that was touched is done, by it or by builds before it of the same window and code. One that fails,
+  crashes or leaves something out leaves `from` where it is, so the next takes the same changes again: every model gives
+  the same rows when it sees a change twice. Until then the tables may be of different times, and `unfinished_builds` has
+  a row: nothing is published. A test that fails stands in `open_checks` until a whole build has passed.
 
-  Where the rules for bad rows (quality.sql) are others than at the last whole build, the window is everything and the
-  tables are built anew: a row that a rule no longer refuses is taken, one that a new rule refuses goes.
+  A model that other code made than today's (or a model before it) is built anew, from everything.
 #}
 
 {% macro open_build() %}
     {% if execute and flags.WHICH in ('build', 'run') %}
-        {% do run_query("create schema if not exists lake.ops") %}
-        {% do run_query(
-            "create table if not exists lake.ops.last_build "
-            ~ "(build_id varchar, from_snapshot bigint, to_snapshot bigint, completed_at timestamp, run_id varchar, "
-            ~ "rules varchar)"
-        ) %}
-        {% do run_query(
-            "create table if not exists lake.ops.unfinished_builds (build_id varchar, begun_at timestamp)"
-        ) %}
+        {% if run_query("select build_id from memory.main.build_window").rows[0][0] != invocation_id %}
+            {{ exceptions.raise_compiler_error("The window is that of another build: close dbt's connection first.") }}
+        {% endif %}
         {% do run_query(
             "create table if not exists lake.ops.coverage "
             ~ "(table_name varchar, first_day date, last_day date, is_first boolean, verified_at timestamp)"
@@ -36,21 +30,10 @@
         ) %}
         {% do complete_raw() %}
         {% do run_query(
-            "begin; insert into lake.ops.unfinished_builds values ('" ~ invocation_id ~ "', now()::timestamp); "
-            ~ name_the_run('open the build') ~ "; commit"
-        ) %}
-        {% if 'run_id' not in run_query("describe lake.ops.last_build").columns[0].values() %}
-            {% do run_query("alter table lake.ops.last_build add column run_id varchar") %}
-        {% endif %}
-        {% do run_query("alter table lake.ops.last_build add column if not exists rules varchar") %}
-        {% set begin = "-1" if flags.FULL_REFRESH
-            else "coalesce((select max(to_snapshot) from lake.ops.last_build where rules = '" ~ rules() ~ "'), -1)" %}
-        {% do run_query(
-            "create or replace table memory.main.build_window as "
-            ~ "select from_snapshot, to_snapshot, exists ("
-            ~ "select 1 from ducklake_snapshots('lake') where snapshot_id = from_snapshot) as is_listed, exists ("
-            ~ "select 1 from lake.ops.last_build where rules is distinct from '" ~ rules() ~ "') as is_anew "
-            ~ "from (select " ~ begin ~ " as from_snapshot, id as to_snapshot from ducklake_current_snapshot('lake'))"
+            "begin; insert into lake.ops.unfinished_builds by name "
+            ~ "select build_id, now()::timestamp as begun_at, to_snapshot, code, why, "
+            ~ "(select coalesce(list(node), []) from memory.main.build_nodes where is_anew) as anew "
+            ~ "from memory.main.build_window; " ~ name_the_run('open the build') ~ "; commit"
         ) %}
     {% endif %}
 {% endmacro %}
@@ -67,14 +50,9 @@
 {% endmacro %}
 
 {% macro close_build(results) %}
-    {% if execute and flags.WHICH in ('build', 'run') %}
-        {% set built = results | selectattr('status', 'in', ['success', 'pass'])
-            | map(attribute='node.unique_id') | list %}
-        {% set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
-            | map(attribute='unique_id') | list %}
-        {% set failed = results | selectattr('node.resource_type', 'equalto', 'test')
-            | selectattr('status', 'in', ['fail', 'error']) | list %}
-        {% if failed %}
+    {% set failed = results | selectattr('node.resource_type', 'equalto', 'test')
+        | selectattr('status', 'in', ['fail', 'error']) | list %}
+    {% if execute and flags.WHICH in ('build', 'run', 'test') and failed %}
             begin;
             {% for result in failed %}
             insert into lake.ops.open_checks by name
@@ -84,22 +62,56 @@
                 '{{ result.failures ~ " rows" if result.status == "fail" else "it could not run" }}' as reason,
                 '{{ run_id() }}' as run_id, now()::timestamp as opened_at;
             {% endfor %}
+            {% if flags.WHICH == 'test' %} {# what the last whole build has made is wrong: the next makes it anew #}
+            insert into lake.ops.unfinished_builds (build_id, begun_at) values ('{{ invocation_id }}', now()::timestamp);
+            update lake.ops.last_build set code = null;
+            {% endif %}
             {{ name_the_run('refuse the build') }};
             commit;
-        {% elif models | reject('in', built) | list | length == 0 %}
+    {% elif execute and flags.WHICH in ('build', 'run') %}
+        {% set done, left = done_nodes(results), [] %}
+        {% for row in run_query("select node from memory.main.build_nodes where is_touched order by node").rows %}
+            {% do left.append(row[0]) if row[0] not in done %}
+        {% endfor %}
+        {% if not left %}
             begin;
             delete from lake.ops.open_checks where day is null and not starts_with(asset, 'serving/');
             delete from lake.ops.unfinished_builds;
+            {% if not done %} {# its tables are as they were, whatever was asked for #}
+            update lake.ops.last_build set completed_at = now()::timestamp;
+            {% else %}
             delete from lake.ops.last_build;
             insert into lake.ops.last_build by name
             select
-                '{{ invocation_id }}' as build_id, from_snapshot, to_snapshot, now()::timestamp as completed_at,
-                '{{ run_id() }}' as run_id, '{{ rules() }}' as rules
+                build_id, from_snapshot, to_snapshot, now()::timestamp as completed_at, '{{ run_id() }}' as run_id, code
             from memory.main.build_window;
+            {% endif %}
             {{ name_the_run('close the build') }};
+            commit;
+        {% elif results | rejectattr('status', 'in', ['success', 'pass', 'warn']) | list | length == 0 %}
+            begin;
+            update lake.ops.unfinished_builds set
+                done = {{ done }}::varchar[], left_out = {{ left }}::varchar[]
+            where build_id = '{{ invocation_id }}';
+            {{ name_the_run('leave the build open') }};
             commit;
         {% endif %}
     {% endif %}
+{% endmacro %}
+
+{# What is done of the window: by builds before this one, or by this one behind all that it stands on. #}
+{% macro done_nodes(results) %}
+    {% set done, touched = [], [] %}
+    {% for row in run_query("select node, is_done from memory.main.build_nodes where is_touched").rows %}
+        {% do touched.append(row[0]) %}
+        {% do done.append(row[0]) if row[1] %}
+    {% endfor %}
+    {% for result in results if result.status in ['success', 'pass', 'warn']
+        and result.node.unique_id in touched and result.node.unique_id not in done %}
+        {% set waiting = result.node.depends_on.nodes | select('in', touched) | reject('in', done) | list %}
+        {% do done.append(result.node.unique_id) if not waiting %}
+    {% endfor %}
+    {{ return(done) }}
 {% endmacro %}
 
 {# The asset that a test looks at. #}
@@ -108,12 +120,20 @@
     {{ return(model.schema ~ '/' ~ model.name) }}
 {% endmacro %}
 
+{# Whether the model that is built, or one of those that a test looks at, is made by other code than last time. #}
+{% macro is_anew() %}
+    {% set own = [model.unique_id] if model.resource_type != 'test' else model.depends_on.nodes %}
+    {{ return(run_query(
+        "select count(*) > 0 from memory.main.build_nodes where is_anew and node in ('" ~ own | join("', '") ~ "')"
+    ).rows[0][0]) }}
+{% endmacro %}
+
 {# dbt asks this of every incremental model: whether it is to be built anew. #}
 {% macro should_full_refresh() %}
     {% if config.get('full_refresh') is not none %}
         {{ return(config.get('full_refresh')) }}
-    {% elif execute and flags.WHICH in ('build', 'run') and not flags.FULL_REFRESH %}
-        {{ return(run_query("select is_anew from memory.main.build_window").rows[0][0]) }}
+    {% elif execute and flags.WHICH in ('build', 'run') %}
+        {{ return(flags.FULL_REFRESH or is_anew()) }}
     {% endif %}
     {{ return(flags.FULL_REFRESH) }}
 {% endmacro %}
@@ -130,7 +150,7 @@
         {{ return({'from': -1, 'to': 9223372036854775807, 'is_listed': false}) }}
     {% endif %}
     {% set row = run_query("select from_snapshot, to_snapshot, is_listed from memory.main.build_window").rows[0] %}
-    {% set narrow = is_incremental() or model.resource_type == 'test' %}
+    {% set narrow = (is_incremental() or model.resource_type == 'test') and not is_anew() %}
     {{ return({'from': row[0] if narrow else -1, 'to': row[1], 'is_listed': narrow and row[2]}) }}
 {% endmacro %}
 

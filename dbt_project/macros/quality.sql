@@ -82,13 +82,6 @@
     }) }}
 {% endmacro %}
 
-{# The identity of all rules together: another one where any of them was changed. #}
-{% macro rules() -%}
-    {%- set texts = [] -%}
-    {%- for table in staged_tables() -%} {%- do texts.append(fault(table)) -%} {%- endfor -%}
-    {{ return(local_md5(texts | join)) }}
-{%- endmacro %}
-
 {# A select of the window's raw rows with a fault, and of the source's rows without a day, as ops.quarantine shows them. #}
 {% macro faulty_rows() -%}
     {%- for table, found in staged_tables().items() %}

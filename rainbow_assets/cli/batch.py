@@ -63,20 +63,23 @@ def run_days(settings: "Settings", first: date, last: date) -> None:
     days = str(first) if first == last else f"{first} to {last}"
     log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
+    began = time.time()
     title = f"Run {days}"
     with progress(title) as reporter, log.open("w") as file, contextlib.redirect_stdout(file):
         from rainbow_assets.launch import run_batch
 
-        outcome = run_batch(first, last, reporter.say)
+        outcome = run_batch(first, last, reporter.say, began)
     for what, where in outcome.warnings.items():
         typer.echo(f"Warning: {_places(where)}: {what}", err=True)
+    for what, where in outcome.notes.items():
+        typer.echo(f"{_places(where)}: {what}")
     if not outcome.success:
         causes = "; ".join(f"{_places(where)}: {what}" for what, where in outcome.failures.items()) or "see the log"
         raise RainbowError(f"Run {outcome.run_id[:8]} for {days} failed: {causes.rstrip('.')}.", f"Log: {log}.")
     typer.echo(
         f"Run {outcome.run_id[:8]} for {days} succeeded: {outcome.checks_passed} checks passed, "
-        f"{time.monotonic() - began:.1f} s."
+        f"{f'{outcome.idle} tables without news left as they were, ' if outcome.idle else ''}"
+        f"{time.time() - began:.1f} s."
     )
 
 

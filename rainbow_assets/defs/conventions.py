@@ -13,6 +13,8 @@ from rainbow_assets.errors import RainbowError, TransientError
 
 OWNERS = ["team:data-engineering"]
 RETRIES = 3
+NOTHING_NEW = "nothing_new"  # the metadata of a table that a run left as it was
+BUILT_ANEW = "built_anew"  # the metadata of a table that was: why
 # Made anew between 00:00 and 03:00 UTC, or late. It looks at any partition: `volume.Volumes` looks at the newest.
 FRESH = dg.FreshnessPolicy.cron(deadline_cron="0 3 * * *", lower_bound_delta=timedelta(hours=3), timezone="UTC")
 

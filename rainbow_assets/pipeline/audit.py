@@ -5,12 +5,14 @@ been audited well. Not here: the tests within a build (`dbt_project/tests/`), wh
 what is only doubtful (`quality.py`).
 """
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import duckdb
 
 from rainbow_assets.errors import DataError
-from rainbow_assets.pipeline import open_checks
+from rainbow_assets.pipeline import builds, open_checks
 from rainbow_assets.pipeline.quality import SAMPLE, Finding
 from rainbow_assets.systems.ducklake import LAKE, columns, quote
 
@@ -109,10 +111,25 @@ def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, Finding]:
 
 
 def pass_on(connection: duckdb.DuckDBPyConnection) -> None:
-    """Note that the last build was looked at, all of it, and is good."""
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {AUDITED} (build_id VARCHAR)")
+    """Note that the last build was looked at, all of it, and is good by the rules of today."""
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {AUDITED} (build_id VARCHAR, rules VARCHAR)")
+    if "rules" not in columns(connection, "ops", "audited_builds"):
+        connection.execute(f"ALTER TABLE {AUDITED} ADD COLUMN rules VARCHAR")
     connection.execute(f"DELETE FROM {AUDITED}")
-    connection.execute(f"INSERT INTO {AUDITED} SELECT build_id FROM {LAKE}.ops.last_build")
+    connection.execute(f"INSERT INTO {AUDITED} SELECT build_id, ? FROM {LAKE}.ops.last_build", [rules()])
+
+
+def is_passed(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the last build is known to be good by the rules of today."""
+    if "rules" not in columns(connection, "ops", "audited_builds"):
+        return False
+    query = f"SELECT 1 FROM {LAKE}.ops.last_build JOIN {AUDITED} USING (build_id) WHERE {AUDITED}.rules = ?"
+    return bool(connection.execute(query, [rules()]).fetchall())
+
+
+def rules() -> str:
+    """The identity of the rules: this module's own text."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
 def hold_back(connection: duckdb.DuckDBPyConnection, run_id: str, wrong: Mapping[tuple[str, str], Finding]) -> None:
@@ -122,8 +139,7 @@ def hold_back(connection: duckdb.DuckDBPyConnection, run_id: str, wrong: Mapping
     """
     for (asset, check), finding in wrong.items():
         connection.execute(open_checks.opening(asset, {check: f"{finding.rows} rows"}, None, run_id))
-    connection.execute(f"INSERT INTO {LAKE}.ops.unfinished_builds VALUES (?, now()::TIMESTAMP)", [run_id])
-    connection.execute(f"UPDATE {LAKE}.ops.last_build SET rules = 'refused'")  # build_window.sql builds anew then
+    builds.refuse(connection, run_id)
 
 
 def require(connection: duckdb.DuckDBPyConnection) -> None:
@@ -132,9 +148,7 @@ def require(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         DataError: it is not.
     """
-    builds = f"SELECT build_id FROM {LAKE}.ops.last_build"
-    known = columns(connection, "ops", "audited_builds")
-    if known and not connection.execute(f"{builds} EXCEPT FROM {AUDITED}").fetchall():
+    if is_passed(connection):
         return
     if wrong := [name for name, finding in everything(connection).items() if not finding.passed]:
         raise DataError(f"The build is faulty: {', '.join(wrong)}; nothing was published.", "Run the job again.")

@@ -15,6 +15,22 @@ from rainbow_assets.systems.ducklake import LAKE
 TABLES = ("orders", "orderdetails")  # what a sale is made of
 
 
+def is_noted(connection: duckdb.DuckDBPyConnection, table: str, days: Days) -> bool:
+    """Whether raw was seen to hold all of `table` in each of `days` before."""
+    if not ducklake.columns(connection, "ops", "coverage"):
+        return False
+    query = f"""
+        WITH notes AS (
+            FROM {LAKE}.ops.coverage WHERE table_name = $table AND last_day >= $first AND first_day <= $last
+        )
+        SELECT count(DISTINCT day) FILTER (day BETWEEN $first AND $last),
+            coalesce(bool_or(is_first AND first_day = $first), false)
+        FROM (SELECT *, unnest(generate_series(first_day, last_day, INTERVAL 1 DAY))::DATE AS day FROM notes)"""
+    parameters = {"table": table, "first": days.first, "last": days.last}
+    [(covered, has_first)] = connection.execute(query, parameters).fetchall()
+    return covered == (days.last - days.first).days + 1 and (has_first or not days.open_start)
+
+
 def note(connection: duckdb.DuckDBPyConnection, table: str, days: Days, at: datetime, run_id: str) -> None:
     """Note that raw holds all of `table` in `days` that was committed before `at` (UTC).
 

@@ -8,7 +8,7 @@ then, and nothing changes while it is mended.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from rainbow_assets.pipeline.fsck_content import Content
@@ -60,7 +60,7 @@ def fsck(
         for table in TABLES.values():
             look = survey(systems, table, {file: size for file, size in found.items() if file.table == table.name})
             if look.findings:
-                with _locked(settings, table):
+                with _locked(settings, table, repair):
                     look = _look_again(systems, table, repair, forget_missing, result)
             result.left += look.findings
             held = [item for item in look.evidence if item.size is not None]
@@ -85,8 +85,10 @@ def _look_again(systems: Systems, table: SourceTable, repair: bool, forget_missi
 
 
 @contextmanager
-def _locked(settings: Settings, table: SourceTable) -> Iterator[None]:
-    """Keep the runs of landing and raw away from the table; waits for one that is at it."""
-    url, setting = settings.secret("catalog_url"), "RAINBOW_CATALOG_URL"
-    with postgres.lock(url, setting, f"landing.{table.name}"), postgres.lock(url, setting, f"raw.{table.name}"):
+def _locked(settings: Settings, table: SourceTable, repair: bool) -> Iterator[None]:
+    """Keep the runs of landing and raw away from the table, and builds from a repair; waits for one that is at it."""
+    names = [*(["warehouse"] if repair else []), f"landing.{table.name}", f"raw.{table.name}"]  # always in this order
+    with ExitStack() as held:
+        for name in names:
+            held.enter_context(postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", name))
         yield

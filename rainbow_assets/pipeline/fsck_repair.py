@@ -1,16 +1,19 @@
 """The mending of a table's registrations. No object is ever written, moved or deleted.
 
 Here: the few corrections that lose nothing, each safe to repeat. Not here: what is wrong (`fsck_findings.py`) and the
-locks (`fsck.py`): callers hold those of the table.
+locks (`fsck.py`): callers hold those of the table and of the warehouse.
+
+A repair that takes rows from raw makes the next build a whole one, and keeps back every publication until then.
 """
 
 from collections import Counter
 
+from rainbow_assets.pipeline import builds
 from rainbow_assets.pipeline.fsck_evidence import Survey, Systems
 from rainbow_assets.pipeline.fsck_findings import Kind
 from rainbow_assets.pipeline.landing import PREFIX, Days
 from rainbow_assets.pipeline.register import SCHEMA, register
-from rainbow_assets.systems import ducklake_books, iceberg
+from rainbow_assets.systems import ducklake, ducklake_books, iceberg
 from rainbow_assets.tables import SourceTable
 
 RUN_ID = "fsck"
@@ -29,7 +32,12 @@ def mend(systems: Systems, table: SourceTable, look: Survey, forget_missing: boo
     missing = {finding.where for finding in look.findings if finding.kind is Kind.missing}
     copies = {item.file.uri for item in look.evidence if item.is_copy}
     forgotten = copies | (missing if forget_missing and not look.is_gone else set())
-    _deregister_ducklake(url, table, forgotten)
+    extra = _extra(url, table, forgotten)
+    if extra:  # first, as a build that does not know of it would keep their rows
+        builds.prepare(systems.connection)
+        with ducklake.transaction(systems.connection, "rows leave raw", RUN_ID):
+            builds.refuse(systems.connection, RUN_ID)
+        ducklake_books.deregister(url, extra)
     _deregister_iceberg(systems, table, forgotten)
     orphans = {finding.where for finding in look.findings if finding.kind is Kind.orphaned and finding.is_mendable}
     files = [item.file for item in look.evidence if item.file.uri in orphans]
@@ -38,16 +46,15 @@ def mend(systems: Systems, table: SourceTable, look: Survey, forget_missing: boo
         register(systems.connection, systems.catalog, table, files, days, RUN_ID)
 
 
-def _deregister_ducklake(url: str, table: SourceTable, forgotten: set[str]) -> None:
-    """Leave the oldest registration of each file, and none of the `forgotten`."""
+def _extra(url: str, table: SourceTable, forgotten: set[str]) -> list[int]:
+    """DuckLake's registrations but the oldest of each file, and all of the `forgotten`."""
     seen: set[str] = set(forgotten)
     extra = []
     for entry in ducklake_books.registrations(url, SCHEMA, table.name):
         if entry.path in seen:
             extra.append(entry.id)
         seen.add(entry.path)
-    if extra:
-        ducklake_books.deregister(url, extra)
+    return extra
 
 
 def _deregister_iceberg(systems: Systems, table: SourceTable, forgotten: set[str]) -> None:

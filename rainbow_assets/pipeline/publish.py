@@ -7,12 +7,14 @@ the comparison afterwards (`publish_compare.py`).
 Two publishers at once leave one complete set or the other, but waste each other's work: callers serialise them.
 """
 
+import hashlib
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, timedelta
+from pathlib import Path
 
 import duckdb
 from clickhouse_connect.driver.client import Client
@@ -93,6 +95,8 @@ def publish(
             for plan in plans:
                 publish_views.settle(server, plan.table)
             publish_manifest.remove_old(server, number, previous, retention, {plan.store for plan in plans})
+            if live:
+                publish_manifest.sign(server, rules())
             published = _describe(server, number, listed, [table.name for table in served])
     _remove_scratch(settings)
     timed = tuple(replace(part, seconds=seconds[part.name]) for part in published.tables)
@@ -104,6 +108,34 @@ def current(client: Client) -> Publication | None:
     publish_manifest.prepare(client)
     number, entries = publish_manifest.newest(client)
     return _describe(client, number, entries, list(dict.fromkeys(entry.name for entry in entries))) if entries else None
+
+
+def is_current(client: Client, lake: duckdb.DuckDBPyConnection) -> bool:
+    """Whether what readers see is the lake as it is, published by the code of today.
+
+    Raises:
+        DataError: a table is missing.
+    """
+    publish_manifest.prepare(client)
+    _, entries = publish_manifest.newest(client)
+    if not entries or publish_manifest.made_by(client) != rules():
+        return False
+    with closing(lake.cursor()) as reader, ducklake.transaction(reader):
+        snapshot, _ = publish_lake.newest_snapshot(reader)
+        touched = publish_lake.touched(reader, entries[0], snapshot)
+        uuids = {entry.name: entry.table_uuid for entry in entries}
+        return touched is not None and not any(
+            uuids.get(table.served.name) not in (None, table.uuid)
+            or publish_lake.has_changes(touched.get(str(table.id), {}))
+            for table in publish_lake.describe(reader, (*SERVED, *SUPPORT), snapshot)
+        )
+
+
+def rules() -> str:
+    """The identity of the code that makes a publication and the live views beside it: its own text."""
+    package = Path(__file__).parents[1]
+    files = [*package.glob("pipeline/publish*.py"), *package.glob("speed/**/*.sql"), *package.glob("speed/*.py")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()
 
 
 def _describe(client: Client, number: int, entries: Sequence[Entry], names: Sequence[str]) -> Publication:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import duckdb
 
 from rainbow_assets.errors import DataError
+from rainbow_assets.pipeline import builds
 from rainbow_assets.pipeline.publish_tables import Column, Entry, LakeTable, Served, Slice
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems.ducklake import LAKE, columns, literal, quote
@@ -32,8 +33,11 @@ def require_whole_build(lake: duckdb.DuckDBPyConnection) -> None:
     Raises:
         DataError: it failed, was killed, or built some of the models only.
     """
-    if columns(lake, "ops", "unfinished_builds") and lake.execute("FROM lake.ops.unfinished_builds").fetchall():
-        raise DataError("The warehouse is in the middle of a build: nothing was published.", "Run the job again.")
+    if not columns(lake, "ops", builds.UNFINISHED) or not builds.is_unfinished(lake):
+        return
+    raise builds.left_out(lake) or DataError(
+        "The warehouse is in the middle of a build: nothing was published.", "Run the job again."
+    )
 
 
 def describe(lake: duckdb.DuckDBPyConnection, served: Sequence[Served], snapshot: int) -> list[LakeTable]:
@@ -83,6 +87,11 @@ def touched(lake: duckdb.DuckDBPyConnection, since: Entry, snapshot: int) -> Tou
             for table_id in ids:
                 found.setdefault(table_id, {}).setdefault(number, set()).add(kind)
     return found
+
+
+def has_changes(how: dict[int, set[str]]) -> bool:
+    """Whether a table that was touched in these ways may hold other rows."""
+    return any(kinds - COMPACTIONS for kinds in how.values())
 
 
 def changed_slices(

@@ -113,6 +113,18 @@ def _insert(client: Client, manifest: str, publication: int, run_id: str, entrie
     client.insert_arrow(manifest, table.combine_chunks(), settings=AT_ONCE)
 
 
+def sign(client: Client, code: str) -> None:
+    """Note what code made the newest publication."""
+    client.command(f"ALTER TABLE publications MODIFY COMMENT {literal(code)}")
+
+
+def made_by(client: Client) -> str:
+    """What code made the newest publication; "" where that is not known."""
+    query = "SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = 'publications'"
+    rows = client.query(query).result_rows
+    return str(rows[0][0]) if rows else ""
+
+
 def remove_old(client: Client, publication: int, previous: int, retention: timedelta, current: set[str]) -> None:
     """Remove what no reader can ask for any more, and the stores that are neither `current` nor referred to.
 

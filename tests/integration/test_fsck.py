@@ -8,11 +8,13 @@ import duckdb
 import pytest
 from real_stack import rainbow
 
-from rainbow_assets.pipeline import checksum, drift, fsck_content, landing
+from rainbow_assets.errors import DataError
+from rainbow_assets.pipeline import builds, checksum, drift, fsck_content, landing
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.fsck import Result, fsck
 from rainbow_assets.pipeline.fsck_findings import Kind
 from rainbow_assets.pipeline.landing import Days, LandingFile, new_key
+from rainbow_assets.pipeline.publish_lake import require_whole_build
 from rainbow_assets.pipeline.register import known_columns, register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
@@ -109,6 +111,17 @@ class Shop:
         [source] = postgres.fetch(self.url, "test", query)
         return set(self.rows().values()) == {source}
 
+    def next_build_is_whole(self) -> bool:
+        """Whether the next build makes everything anew, and nothing is published until then."""
+        [(code,)] = self.lake.execute("SELECT code FROM lake.ops.last_build").fetchall()
+        try:
+            require_whole_build(self.lake)
+        except DataError:
+            assert code is None
+            return True
+        assert code is not None
+        return False
+
 
 @pytest.fixture
 def shop(fresh_settings: Settings) -> Iterator[Shop]:
@@ -121,6 +134,8 @@ def shop(fresh_settings: Settings) -> Iterator[Shop]:
         )
         shop.land()
         shop.register()
+        builds.prepare(connection)
+        connection.execute("INSERT INTO lake.ops.last_build (build_id, to_snapshot, code) VALUES ('good', 1, '{}')")
         yield shop
 
 
@@ -152,8 +167,10 @@ def test_a_missing_file_is_left_until_it_is_put_back_or_given_up(shop: Shop) -> 
     assert shop.objects() == objects
 
     shop.s3.delete_object(Bucket=shop.bucket, Key=file.key)
+    assert not shop.next_build_is_whole()
     result = shop.check(repair=True, forget_missing=True)
     assert ([item.kind for item in result.mended], result.left) == ([Kind.missing], [])
+    assert shop.next_build_is_whole()
     shop.land()  # the source still holds it all
     shop.register()
     assert shop.is_whole()
@@ -193,6 +210,7 @@ def test_orphans_are_registered_but_never_rows_that_are_there(shop: Shop) -> Non
     }
     after = shop.rows()
     assert [after[name][0] - before[name][0] for name in after] == [5, 5]
+    assert not shop.next_build_is_whole()  # rows came, and none went
     assert shop.objects() == objects
 
 
@@ -244,6 +262,7 @@ def test_double_registrations_are_taken_back(shop: Shop) -> None:
     }
     assert shop.check(repair=True).left == []
     assert shop.is_whole()
+    assert shop.next_build_is_whole()
     clean_up(shop)
     assert shop.is_whole()
     assert shop.objects() == objects
@@ -260,6 +279,7 @@ def test_a_registered_copy_is_taken_back_and_its_object_stays(shop: Shop) -> Non
     assert [(item.kind, item.where) for item in result.mended] == [(Kind.doubled, copy)]
     assert [(item.kind, item.where) for item in result.left] == [(Kind.orphaned, copy)]
     assert shop.is_whole()
+    assert shop.next_build_is_whole()
     assert shop.objects() == objects
 
 

@@ -7,10 +7,15 @@ import pytest
 
 from rainbow_assets import doctor
 from rainbow_assets.definitions import defs
-from rainbow_assets.systems import ducklake, postgres
+from rainbow_assets.defs.conventions import NOTHING_NEW
+from rainbow_assets.pipeline.publish import current
+from rainbow_assets.settings import Settings
+from rainbow_assets.systems import clickhouse, ducklake, postgres
 from tests.integration.test_batch import rainbow
 
 pytestmark = pytest.mark.integration
+
+MADE = defs.resolve_asset_graph().materializable_asset_keys
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 FIRST, BAD = YESTERDAY - timedelta(days=4), YESTERDAY - timedelta(days=3)
@@ -33,6 +38,24 @@ def failed(found: list[dg.AssetCheckEvaluation]) -> dict[str, list[str]]:
     return {name: sorted(assets) for name, assets in names.items()}
 
 
+def state(settings: Settings) -> tuple[list[tuple[object, ...]], int]:
+    """The files of every table behind raw, and the publication."""
+    with ducklake.connect(settings) as lake:
+        files = lake.execute(
+            """
+            SELECT s.schema_name, t.table_name, f.path FROM __ducklake_metadata_lake.ducklake_data_file AS f
+            JOIN __ducklake_metadata_lake.ducklake_table AS t USING (table_id)
+            JOIN __ducklake_metadata_lake.ducklake_schema AS s USING (schema_id)
+            WHERE f.end_snapshot IS NULL AND t.end_snapshot IS NULL
+                AND (s.schema_name IN ('staging', 'warehouse', 'marts') OR t.table_name IN ('quarantine', 'coverage'))
+            ORDER BY ALL"""
+        ).fetchall()
+    with clickhouse.connect(settings) as client:
+        shown = current(client)
+    assert shown
+    return files, shown.id
+
+
 def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_settings):
     rainbow("seed", "--days", "5", "--orders-per-day", "60")
     done = rainbow("run", "--from", str(FIRST), "--to", str(YESTERDAY))
@@ -40,6 +63,24 @@ def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_setting
     clean = evaluations()
     assert failed(clean) == {}
     assert all(check.metadata["what_to_do"].value.startswith("docs/data-quality.md#") for check in clean)
+
+    # Nothing new: nothing is built, audited or published, and no check claims to have passed that looked at nothing.
+    before = state(fresh_settings)
+    done = rainbow("run", str(YESTERDAY))
+    assert "tables without news left as they were" in done.stdout
+    assert state(fresh_settings) == before
+    assert {check.asset_key.path[0] for check in evaluations()} == {"landing", "raw", "ops"}
+    with dg.DagsterInstance.get() as instance:
+        [record] = instance.get_run_records(limit=1)
+        made = [
+            entry.asset_materialization
+            for entry in instance.all_logs(record.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        ]
+    assert {one.asset_key for one in made} == MADE
+    assert {one.asset_key.path[0] for one in made if NOTHING_NEW not in one.metadata} == {"landing", "raw"}
+    with ducklake.connect(fresh_settings) as lake:  # from the command's start, not from when Dagster was loaded
+        query = "SELECT max(started_at) < to_timestamp(?)::TIMESTAMP - INTERVAL 1 SECOND FROM lake.ops.runs"
+        assert lake.execute(query, [record.start_time]).fetchall() == [(True,)]
 
     with postgres.connect(fresh_settings.secret("source_url"), "test") as source:
         for statement in (

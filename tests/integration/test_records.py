@@ -275,7 +275,7 @@ def test_a_killed_run_is_recorded_once_dagster_gives_it_up(story: Story):
     assert story.mended[:8] in versions
 
 
-def test_a_catalog_that_is_away_while_dbt_begins_is_asked_again(story: Story, stack: Settings):
+def test_a_catalog_that_is_away_while_a_build_begins_is_asked_again(story: Story, stack: Settings):
     settings = story.settings
     name = conninfo_to_dict(settings.secret("catalog_url"))["dbname"]
     server = f"postgresql://postgres:{stored.ensure(stack.home).postgres}@127.0.0.1:{stack.pg_port}/postgres"
@@ -305,7 +305,6 @@ def test_a_catalog_that_is_away_while_dbt_begins_is_asked_again(story: Story, st
             instance=instance, run_id=run_id, op_selection=["transform"], partition_key=any_day
         )
     assert done.success
-    assert "dbt broke off" in reason.result()
     assert "not currently accepting connections" in reason.result()
 
 

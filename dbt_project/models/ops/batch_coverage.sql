@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', meta={'reads': ['ops.coverage']}) }}
 
 -- depends_on: {{ ref('stg_orders') }}, {{ ref('stg_order_details') }}
 with notes as (

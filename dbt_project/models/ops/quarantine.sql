@@ -1,4 +1,9 @@
-{{ config(unique_key='quarantine_id', full_refresh=false, on_schema_change='append_new_columns') }}
+{{ config(
+    unique_key='quarantine_id',
+    full_refresh=false,
+    on_schema_change='append_new_columns',
+    meta={'reads': ['ops.unplaced_rows']},
+) }}
 
 -- depends_on: {{ ref('stg_categories') }}, {{ ref('stg_brands') }}, {{ ref('stg_sellers') }}
 -- depends_on: {{ ref('stg_promotions') }}, {{ ref('stg_payments') }}, {{ ref('stg_customers') }}

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from rainbow_assets.defs.automation.jobs import CODE_VERSION
+from rainbow_assets.defs.automation.runs import BEGAN
 from rainbow_assets.errors import TransientError
 from rainbow_assets.pipeline import records
 from rainbow_assets.pipeline.records import CheckResult, FinishedRun
@@ -73,7 +74,7 @@ def _finished(record: dg.RunRecord) -> FinishedRun:
         job=run.job_name,
         first_day=_day(first),
         last_day=_day(last),
-        started_at=_time(record.start_time or created),
+        started_at=_time(float(run.tags.get(BEGAN) or record.start_time or created)),
         ended_at=_time(record.end_time or record.update_timestamp.replace(tzinfo=UTC).timestamp()),
         status=run.status.value,
         code_version=run.tags.get(CODE_VERSION) or code_version(),

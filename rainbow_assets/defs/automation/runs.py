@@ -9,6 +9,7 @@ import socket
 import dagster as dg
 import psutil
 
+BEGAN = "rainbow/began"  # the tag of a run that has no launcher: when its command began, which loads much before it
 PROCESS = "rainbow/process"  # the tag of a run that has no launcher: host, process and when it began
 
 

@@ -74,7 +74,7 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
                     catalog_url = settings.secret("catalog_url")
                     open_checks.settle(connection, catalog_url, asset, reasons, part, context.run.run_id)
                 settled = found.settled(part) if looked.passed and table.name in coverage.TABLES else None
-                if settled:
+                if settled and (done.ducklake or not coverage.is_noted(connection, table.name, settled)):
                     coverage.note(connection, table.name, settled, looked.at, context.run.run_id)
             with ducklake.transaction(connection):  # for its failures
                 daily = table.name in DAILY_TABLES

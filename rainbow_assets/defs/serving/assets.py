@@ -1,16 +1,19 @@
 """warehouse and marts -> ClickHouse: one step for the whole set, as it is published at once or not at all."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 import dagster as dg
+from clickhouse_connect.driver.client import Client
 
-from rainbow_assets.defs.conventions import FRESH, OWNERS, check_spec, told_failures, what_to_do
+from rainbow_assets.defs.conventions import FRESH, NOTHING_NEW, OWNERS, check_spec, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import audit, open_checks
-from rainbow_assets.pipeline.publish import publish
+from rainbow_assets.defs.transform.news import built_nothing
+from rainbow_assets.pipeline import audit, builds, open_checks
+from rainbow_assets.pipeline.publish import current, is_current, publish
 from rainbow_assets.pipeline.publish_compare import compare
 from rainbow_assets.pipeline.publish_lake import require_whole_build
-from rainbow_assets.pipeline.publish_tables import SERVED
+from rainbow_assets.pipeline.publish_tables import SERVED, Publication
 from rainbow_assets.speed.agreement import Agreement
 from rainbow_assets.systems import clickhouse, postgres
 
@@ -56,54 +59,81 @@ def _key(name: str) -> dg.AssetKey:
         )
     ],
     pool="serving",
+    can_subset=True,
 )
 def serving(
     context: dg.AssetExecutionContext, lake: Lake
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Publish what changed since the last publication, then compare ClickHouse with the lake."""
+    """Publish what changed since the last publication, then compare ClickHouse with the lake.
+
+    Whichever tables are asked for, the set is published whole. Checks alone compare what is there.
+    """
     settings, run_id = lake.settings, context.run.run_id
-    url = settings.secret("catalog_url")
+    url, selected = settings.secret("catalog_url"), context.selected_asset_keys
     with (
         told_failures(context),
         # No build runs meanwhile, and no other publication.
         postgres.lock(url, "RAINBOW_CATALOG_URL", "warehouse"),
         clickhouse.connect(settings) as client,
     ):
-        open_checks.require_none(lake.connection, url)
-        require_whole_build(lake.connection)
-        audit.require(lake.connection)
         # What differed is written, and compared, whole.
-        anew = open_checks.is_open(lake.connection, SET, (EQUALS,), None)
-        done = publish(settings, run_id, client, lake.connection, full=anew)
+        anew = not selected or open_checks.is_open(lake.connection, SET, (EQUALS,), None)
+        done = None
+        if selected:
+            builds.prepare(lake.connection)
+            open_checks.require_none(lake.connection, url)
+            require_whole_build(lake.connection)
+            audit.require(lake.connection)
+            if not anew and built_nothing(context.run, lake.connection) and is_current(client, lake.connection):
+                yield from _nothing_new(client, selected)
+                return
+            done = publish(settings, run_id, client, lake.connection, full=anew)
         different = {
             difference.name: difference for difference in compare(settings, client, lake.connection, everything=anew)
         }
         wrong = f"ClickHouse differs from the lake in {', '.join(different)}" if different else None
         open_checks.settle(lake.connection, url, SET, {EQUALS: wrong}, None, run_id)
-    tables = {table.name: table for table in done.tables}
+    if done:
+        yield from _published(done, selected)
     for item in SERVED:
-        table = tables[item.name]
-        yield dg.MaterializeResult(
-            asset_key=_key(item.name),
-            metadata={
-                "dagster/table_name": f"rainbow.{item.view}",
-                "dagster/row_count": table.rows,
-                "publication": done.id,
-                "lake_snapshot": done.lake_snapshot,
-                "rows_written": table.rows_written,
-                "slices": f"{table.slices_written} of {table.slices} written",
-            },
-        )
-    for item in SERVED:
-        found = different.get(item.name)
-        yield dg.AssetCheckResult(
-            asset_key=_key(item.name),
-            check_name=EQUALS,
-            passed=found is None,
-            description=str(found) if found else None,
-            metadata=dict(what_to_do(EQUALS)),
-        )
-    yield _agreement(done.agreement or Agreement(reason="The first publication."))
+        if dg.AssetCheckKey(_key(item.name), EQUALS) in context.selected_asset_check_keys:
+            found = different.get(item.name)
+            yield dg.AssetCheckResult(
+                asset_key=_key(item.name),
+                check_name=EQUALS,
+                passed=found is None,
+                description=str(found) if found else None,
+                metadata=dict(what_to_do(EQUALS)),
+            )
+    # Without a publication there is nothing that could agree.
+    if done and dg.AssetCheckKey(_key(BY_DAY), AGREED) in context.selected_asset_check_keys:
+        yield _agreement(done.agreement or Agreement(reason="The first publication."))
+
+
+def _nothing_new(client: Client, selected: AbstractSet[dg.AssetKey]) -> Iterator[dg.MaterializeResult[None]]:
+    """The publication that readers see is of the lake as it is: there is no other, and nothing to compare."""
+    shown = current(client)
+    for table in shown.tables if shown else ():
+        if _key(table.name) in selected:
+            metadata = {"dagster/row_count": table.rows, "publication": shown.id if shown else 0, NOTHING_NEW: True}
+            yield dg.MaterializeResult(asset_key=_key(table.name), metadata=metadata)
+
+
+def _published(done: Publication, selected: AbstractSet[dg.AssetKey]) -> Iterator[dg.MaterializeResult[None]]:
+    views = {item.name: item.view for item in SERVED}
+    for table in done.tables:
+        if _key(table.name) in selected:
+            yield dg.MaterializeResult(
+                asset_key=_key(table.name),
+                metadata={
+                    "dagster/table_name": f"rainbow.{views[table.name]}",
+                    "dagster/row_count": table.rows,
+                    "publication": done.id,
+                    "lake_snapshot": done.lake_snapshot,
+                    "rows_written": table.rows_written,
+                    "slices": f"{table.slices_written} of {table.slices} written",
+                },
+            )
 
 
 def _agreement(found: Agreement) -> dg.AssetCheckResult:

@@ -14,19 +14,16 @@ import duckdb
 from dagster_dbt import DbtCliInvocation, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
-from rainbow_assets.defs.conventions import table_schema, told_failures, what_to_do
+from rainbow_assets.defs.conventions import BUILT_ANEW, NOTHING_NEW, table_schema, told_failures, what_to_do
 from rainbow_assets.defs.partitions import days_of_run
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.defs.transform.project import LayerTranslator, dbt_cli, dbt_tests, manifest
-from rainbow_assets.errors import DataError, TransientError
-from rainbow_assets.pipeline import repairs
+from rainbow_assets.defs.transform.news import without_news
+from rainbow_assets.defs.transform.project import LayerTranslator, build_nodes, dbt_cli, dbt_tests, manifest
+from rainbow_assets.pipeline import builds, dbt_failures, repairs
 from rainbow_assets.systems import ducklake, object_store, scratch
 
 RUN_ID = "DBT_ENV_CUSTOM_ENV_RUN_ID"  # macros/run_id.sql labels the snapshots with it
-BUILD = ["build", "--exclude-resource-type", "unit_test"]
-ERRORS = "Errors parsed from dbt logs:"  # what follows is dbt's own text
-# DuckDB's words for a catalog or an object store that is away or busy.
-PASSING = ("Failed to commit DuckLake transaction", "IO Error", "HTTP Error", "nable to connect", "does not answer")
+BUILD, TEST = (["build", "--exclude-resource-type", "unit_test"], ["test", "--exclude-resource-type", "unit_test"])
 SAMPLE = 5
 FIRST_DAYS = 5
 LAKE_FILES, FORSAKEN = "lake/", timedelta(hours=1)  # an upload that old has no writer any more
@@ -39,51 +36,75 @@ LAKE_FILES, FORSAKEN = "lake/", timedelta(hours=1)  # an upload that old has no 
     pool="transform",
 )
 def dbt_models(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
-    """Build what the run selects; dbt itself sees to it that one build runs at a time."""
+    """Build what the run selects; dbt itself sees to it that one build runs at a time.
+
+    Of the whole, only what has news: new rows in raw, or other code. Checks alone look at what the last build made.
+    """
     os.environ[RUN_ID] = context.run.run_id  # dbt inherits it; a changed --vars would make it parse the whole project
-    settings = lake.settings
+    settings, selected = lake.settings, context.selected_asset_keys
     scratch.clear(settings)
     with told_failures(context), scratch.folder(settings, "dbt") as target:
         object_store.abort_uploads(lake.s3, settings.s3_bucket, LAKE_FILES, datetime.now(UTC) - FORSAKEN)
-        build = dbt_cli().cli(BUILD, context=context, target_path=target)
-        for event in _stream(build):
+        idle = without_news(lake.connection) if selected == context.assets_def.keys else frozenset()
+        for key in sorted(selected):
+            if f"{key.path[0]}.{key.path[1]}" in {build_nodes()[node].table for node in idle}:
+                yield dg.MaterializeResult(asset_key=key, metadata=_table(lake, key) | {NOTHING_NEW: True})
+        if len(idle) == len(build_nodes()):
+            return
+        command = [*(BUILD if selected else TEST), *_excluded(idle)]
+        build = dbt_cli().cli(command, context=context, target_path=target)
+        anew: tuple[frozenset[str], str] | None = None  # asked while dbt is at work: it is gone once all is whole
+        for event in _stream(build, target):
             if isinstance(event, dg.Output):
-                yield _described(event, context, lake)
+                anew = anew or builds.built_anew(lake.connection)
+                yield _described(event, context, lake, anew)
             elif isinstance(event, dg.AssetCheckResult):
                 yield _explained(event, target, lake)
             else:
                 yield event
+        if left_out := builds.left_out(lake.connection):
+            context.log.warning(str(left_out))
 
 
-def _stream(build: DbtCliInvocation) -> Iterator[Any]:
+def _excluded(nodes: frozenset[str]) -> list[str]:
+    return ["--exclude", *builds.names(nodes)] if nodes else []
+
+
+def _stream(build: DbtCliInvocation, target: Path) -> Iterator[Any]:
     """dbt's events as Dagster's.
 
     Raises:
         TransientError: the catalog or the object store was away or busy.
-        DataError: a model or a test failed; the message has dbt's first reason.
+        DataError: a model or a test failed.
     """
     try:
         yield from build.stream()
     except DagsterDbtCliRuntimeError as error:
-        reasons = (error.description or "").rpartition(ERRORS)[2].split("\n\n")
-        reason = next((" ".join(text.split()) for text in reasons if text.strip()), "see its log")[:500]
-        if any(words in reason for words in PASSING):
-            raise TransientError(f"dbt broke off: {reason}") from None
-        raise DataError(f"dbt failed: {reason}") from None
+        raise dbt_failures.failure(target, error.description or "") from None
 
 
-def _described(output: dg.Output[Any], context: dg.AssetExecutionContext, lake: Lake) -> dg.Output[Any]:
-    """Add the table's name, columns and rows to what dbt tells of a model, and to the facts what was repaired."""
-    schema, table = context.asset_key_for_output(output.output_name).path
+def _described(
+    output: dg.Output[Any], context: dg.AssetExecutionContext, lake: Lake, anew: tuple[frozenset[str], str]
+) -> dg.Output[Any]:
+    """Add to what dbt tells of a model its table, why it was built anew, and what was repaired of the facts."""
+    key = context.asset_key_for_output(output.output_name)
     return output.with_metadata(
         {
             **output.metadata,
-            "dagster/table_name": f"{ducklake.LAKE}.{schema}.{table}",
-            "dagster/column_schema": table_schema(ducklake.columns(lake.connection, schema, table)),
-            "dagster/row_count": ducklake.row_count(lake.connection, schema, table),
-            **(_repairs(context, lake) if (schema, table) == (repairs.SCHEMA, repairs.TABLE) else {}),
+            **_table(lake, key),
+            **({BUILT_ANEW: anew[1]} if key.path[1] in anew[0] else {}),
+            **(_repairs(context, lake) if key.path == [repairs.SCHEMA, repairs.TABLE] else {}),
         }
     )
+
+
+def _table(lake: Lake, key: dg.AssetKey) -> dict[str, Any]:
+    schema, table = key.path
+    return {
+        "dagster/table_name": f"{ducklake.LAKE}.{schema}.{table}",
+        "dagster/column_schema": table_schema(ducklake.columns(lake.connection, schema, table)),
+        "dagster/row_count": ducklake.row_count(lake.connection, schema, table),
+    }
 
 
 def _explained(result: dg.AssetCheckResult, target: Path, lake: Lake) -> dg.AssetCheckResult:

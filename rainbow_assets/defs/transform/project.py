@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import yaml  # type: ignore[import-untyped]
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
 from packaging.version import Version
 
 from rainbow_assets.defs.conventions import FRESH, OWNERS
+from rainbow_assets.pipeline.model_code import Node, nodes
 from rainbow_assets.settings import PROJECT_DIR
 
 DBT_DIR = PROJECT_DIR / "dbt_project"
@@ -73,6 +75,13 @@ def manifest() -> Path:
             for name in ("partial_parse.msgpack", file.name):  # what dbt has parsed, the next dbt need not
                 (Path(aside) / name).replace(target / name)
     return file
+
+
+@cache
+def build_nodes() -> dict[str, Node]:
+    """The project's models and blocking tests, with their code, as the dbt of a build sees them."""
+    variables = yaml.safe_load((DBT_DIR / "dbt_project.yml").read_text()).get("vars", {})
+    return nodes(json.loads(manifest().read_text()), variables)
 
 
 @dataclass(frozen=True)
