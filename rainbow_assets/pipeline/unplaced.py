@@ -41,6 +41,23 @@ def note(
     listed = ducklake.row_count(connection, "ops", "unplaced_rows")
     if not found.without_time + found.too_late + listed:
         return found
+    try:
+        _list(connection, source_url, table, columns, run_id, is_new=not listed)
+    except duckdb.Error as error:
+        raise ducklake.broken_off(error) from None
+    return found
+
+
+def _list(
+    connection: duckdb.DuckDBPyConnection,
+    source_url: str,
+    table: SourceTable,
+    columns: Columns,
+    run_id: str,
+    *,
+    is_new: bool,
+) -> None:
+    """Make the list of this table what the source holds now. `is_new`: no table has one yet."""
     held = f"FROM {ROWS} WHERE table_name = {literal(table.name)}"
     connection.execute(extract.postgres_source(source_url))
     connection.execute(f"""
@@ -48,7 +65,7 @@ def note(
         SELECT {literal(table.name)} AS table_name, *
         FROM postgres_query('source', {literal(_query(table, columns))})""")
     changes = f"({held} EXCEPT FROM {STAGED}) UNION ALL (FROM {STAGED} EXCEPT {held})"
-    if not listed or connection.execute(changes).fetchone():
+    if is_new or connection.execute(changes).fetchone():
         with ducklake.transaction(connection, f"list unplaced {table.name}", run_id):
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {LAKE}.ops")
             connection.execute(
@@ -58,7 +75,6 @@ def note(
             connection.execute(f"DELETE {held} AND row_content NOT IN (SELECT row_content FROM {STAGED})")
             connection.execute(f"INSERT INTO {ROWS} FROM {STAGED} EXCEPT {held}")
     connection.execute(f"DROP TABLE {STAGED}")
-    return found
 
 
 def _look(source_url: str, table: SourceTable, columns: Columns) -> Unplaced:
