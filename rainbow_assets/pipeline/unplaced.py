@@ -10,6 +10,7 @@ import duckdb
 
 from rainbow_assets.pipeline import extract, values
 from rainbow_assets.pipeline.drift import Columns
+from rainbow_assets.pipeline.source_errors import source_errors
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.systems.ducklake import LAKE, literal, quote
 from rainbow_assets.tables import SourceTable
@@ -41,29 +42,19 @@ def note(
     listed = ducklake.row_count(connection, "ops", "unplaced_rows")
     if not found.without_time + found.too_late + listed:
         return found
-    try:
-        _list(connection, source_url, table, columns, run_id, is_new=not listed)
-    except duckdb.Error as error:
-        raise ducklake.broken_off(error) from None
+    query = _query(table, columns)
+    with source_errors(source_url, f"{table.name} without a day", query):
+        connection.execute(extract.postgres_source(source_url))
+        connection.execute(f"""
+            CREATE OR REPLACE TABLE {STAGED} AS
+            SELECT {literal(table.name)} AS table_name, * FROM postgres_query('source', {literal(query)})""")
+    _update(connection, table, run_id, is_new=not listed)
     return found
 
 
-def _list(
-    connection: duckdb.DuckDBPyConnection,
-    source_url: str,
-    table: SourceTable,
-    columns: Columns,
-    run_id: str,
-    *,
-    is_new: bool,
-) -> None:
-    """Make the list of this table what the source holds now. `is_new`: no table has one yet."""
+def _update(connection: duckdb.DuckDBPyConnection, table: SourceTable, run_id: str, *, is_new: bool) -> None:
+    """Make the list of this table what is staged. `is_new`: no table has one yet."""
     held = f"FROM {ROWS} WHERE table_name = {literal(table.name)}"
-    connection.execute(extract.postgres_source(source_url))
-    connection.execute(f"""
-        CREATE OR REPLACE TABLE {STAGED} AS
-        SELECT {literal(table.name)} AS table_name, *
-        FROM postgres_query('source', {literal(_query(table, columns))})""")
     changes = f"({held} EXCEPT FROM {STAGED}) UNION ALL (FROM {STAGED} EXCEPT {held})"
     if is_new or connection.execute(changes).fetchone():
         with ducklake.transaction(connection, f"list unplaced {table.name}", run_id):
