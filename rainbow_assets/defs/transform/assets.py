@@ -45,9 +45,10 @@ def dbt_models(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
     scratch.clear(settings)
     with told_failures(context), scratch.folder(settings, "dbt") as target:
         object_store.abort_uploads(lake.s3, settings.s3_bucket, LAKE_FILES, datetime.now(UTC) - FORSAKEN)
-        idle = without_news(lake.connection) if selected == context.assets_def.keys else frozenset()
-        for key in sorted(selected):
-            if f"{key.path[0]}.{key.path[1]}" in {build_nodes()[node].table for node in idle}:
+        idle = without_news(lake.connection) if selected == context.assets_def.keys else []
+        for table in [build_nodes()[node].table for node in idle]:
+            if table:
+                key = dg.AssetKey(table.split("."))
                 yield dg.MaterializeResult(asset_key=key, metadata=_table(lake, key) | {NOTHING_NEW: True})
         if len(idle) == len(build_nodes()):
             return
@@ -66,7 +67,7 @@ def dbt_models(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
             context.log.warning(str(left_out))
 
 
-def _excluded(nodes: frozenset[str]) -> list[str]:
+def _excluded(nodes: list[str]) -> list[str]:
     return ["--exclude", *builds.names(nodes)] if nodes else []
 
 

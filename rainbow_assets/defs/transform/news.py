@@ -3,23 +3,38 @@
 Not here: what is new (`pipeline/builds.py`).
 """
 
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
+
 import dagster as dg
 import duckdb
 
 from rainbow_assets.defs.transform.project import build_nodes
 from rainbow_assets.pipeline import builds, open_checks
+from rainbow_assets.pipeline.model_code import Node
 
 
-def without_news(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
-    """The nodes for which there is nothing to do; none while a build or a check of whole tables is open."""
+def without_news(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The nodes for which there is nothing to do, each after those it reads; none while a build, or a check of whole
+    tables, is open.
+    """
     builds.prepare(connection)
     if builds.is_unfinished(connection) or any(check.first is None for check in open_checks.standing(connection)):
-        return frozenset()
+        return []
     nodes = build_nodes()
     touched = builds.window(connection, nodes).touched
     # dbt leaves out the tests of a model that it leaves out.
     needed = touched.union(*(nodes[node].parents for node in touched if nodes[node].table is None))
-    return frozenset(nodes.keys() - needed)
+    idle: list[str] = []
+    for node in _ordered(nodes):
+        if node not in needed and set(nodes[node].parents) <= set(idle):
+            idle.append(node)
+    return idle
+
+
+def _ordered(nodes: Mapping[str, Node]) -> list[str]:
+    """The nodes, each after those it reads."""
+    return list(TopologicalSorter({name: node.parents for name, node in nodes.items()}).static_order())
 
 
 def built_nothing(run: dg.DagsterRun, connection: duckdb.DuckDBPyConnection) -> bool:
