@@ -1,8 +1,9 @@
 """Up, down and status of the embedded stack as a whole.
 
-`up` is safe to repeat: it starts what does not run, restarts what hangs or runs on another port, and creates
-what is missing. A file lock keeps a second `up` or `down` of the same home waiting. Not here: how a server
-works (`postgres.py`, `seaweedfs.py`).
+`up` is safe to repeat: it starts what does not run, restarts what hangs, runs on another port or was started by an
+older version with open doors, and creates what is missing. A file lock keeps a second `up` or `down` of the same home
+waiting. Not here: how a server works
+(`postgres.py`, `seaweedfs.py`).
 """
 
 import fcntl
@@ -29,7 +30,7 @@ FORBIDDEN = ',"$`\\?#%\n'  # characters of a path that a shell, a URL or Seaweed
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One part of the stack: `state` is up, busy (recovering), stuck, down or embedded (runs in each process)."""
+    """One part of the stack: `state` is up, busy (recovering), stuck, outdated, down or embedded (in each process)."""
 
     part: str
     state: str
@@ -103,7 +104,7 @@ def _servers(settings: Settings) -> tuple[Server, Server]:
 
 
 def _runs(server: Server) -> bool:
-    """Whether the server is up on its port; one that hangs or is elsewhere is stopped."""
+    """Whether the server is up on its port; one that hangs, is elsewhere or outdated is stopped."""
     process = server.process()
     if process and server.on_port(process):
         deadline = time.monotonic() + RECOVERY

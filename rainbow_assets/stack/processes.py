@@ -17,7 +17,7 @@ import psutil
 
 from rainbow_assets.errors import StackError
 
-State = Literal["up", "busy", "stuck", "down"]
+State = Literal["up", "busy", "stuck", "outdated", "down"]
 LOG_LIMIT = 20_000_000  # bytes; a log larger than this is set aside at the next start
 
 

@@ -1,13 +1,15 @@
 """The embedded S3 server: SeaweedFS (master, volumes, filer and S3 gateway) in one process, on loopback.
 
 Only the S3 port is a setting. The ports between its parts are chosen anew at each start, so two stacks never
-clash, and closed to other users of the machine by tokens that live as long as the process. Not here: buckets.
+clash, and closed to other users of the machine: gRPC and the master's HTTP by certificates, the volumes' HTTP by
+tokens, the filer's altogether. All of them live as long as the process. Not here: buckets.
 """
 
 import http.client
 import json
 import secrets
 import signal
+import ssl
 import subprocess
 import time
 from contextlib import suppress
@@ -18,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from rainbow_assets.errors import StackError
-from rainbow_assets.stack import processes
+from rainbow_assets.stack import certificates, processes
 from rainbow_assets.stack.credentials import Credentials, write_private
 from rainbow_assets.stack.ports import LOOPBACK, free_ports, is_open
 
@@ -27,6 +29,8 @@ INNER_PORTS = (
     *("filer.port", "filer.port.grpc", "s3.port.grpc"),
 )
 TOKENS = ("JWT_SIGNING", "JWT_SIGNING_READ", "JWT_FILER_SIGNING", "JWT_FILER_SIGNING_READ")
+GRPC = ("master", "volume", "filer", "s3", "client", "admin", "worker")
+CLOSED = "-filer.disableHttp=true"  # on the command line of every server whose doors are closed
 # At SIGTERM it writes its volumes to disk at once, and then waits 15 s and more for connections of its own parts.
 STOP = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
 START = 60.0  # seconds; it takes 2 as a rule
@@ -60,10 +64,15 @@ class SeaweedServer:
         return f"-s3.port={self.port}" in process.info["cmdline"]
 
     def state(self) -> processes.State:
-        """Stuck: it hangs, or lost one of its parts (as in the long end after a SIGTERM)."""
+        """Stuck: it hangs, or lost one of its parts (as in the long end after a SIGTERM). Outdated: its doors are open.
+
+        S3's own page and open ports tell it; of the other pages nobody is shown any.
+        """
         process = self.process()
         if process is None:
             return "down"
+        if CLOSED not in process.info["cmdline"]:
+            return "outdated"
         whole = all(is_open(port) for port in _inner_ports(process).values())
         return "up" if whole and _get(self.port, "/healthz") is not None else "stuck"
 
@@ -79,6 +88,8 @@ class SeaweedServer:
             self._remove_sockets()
             ports = dict(zip(INNER_PORTS, free_ports(len(INNER_PORTS), avoid={self.port}), strict=True))
             write_private(self.data / "ports.json", json.dumps(ports))
+            certificates.write(self.data)
+            write_private(self.data / "security.toml", _security())
             started = processes.start_detached(self._command(ports), self.log, self.data, self._environment())
             if self._wait(started, ports["master.port"]):
                 return
@@ -101,9 +112,9 @@ class SeaweedServer:
 
     def _wait(self, started: "subprocess.Popen[bytes]", master: int) -> bool:
         """Wait until S3 answers and a volume server has registered; False when the process ended."""
-        deadline = time.monotonic() + START
+        deadline, tls = time.monotonic() + START, certificates.context(self.data)
         while started.poll() is None:
-            topology = _get(master, "/dir/status")
+            topology = _get(master, "/dir/status", tls)
             if topology and json.loads(topology)["Topology"].get("DataCenters") and self.state() == "up":
                 return True
             if time.monotonic() > deadline:
@@ -127,6 +138,7 @@ class SeaweedServer:
             "master.volumeSizeLimitMB": 1024,
             "volume.max": 1000,  # they are not allocated ahead; a bucket takes 7
             "volume.preStopSeconds": 0,
+            "filer.disableHttp": "true",
             "filer.localSocket": "filer.sock",  # relative to the data: its path may be longer than a socket's
             "s3": "true",
             "s3.port": self.port,
@@ -153,9 +165,22 @@ def _inner_ports(process: psutil.Process) -> dict[str, int]:
     return {name: int(value) for name, _, value in arguments if name in INNER_PORTS}
 
 
-def _get(port: int, path: str) -> bytes | None:
+def _security() -> str:
+    """SeaweedFS's own file: who must show a certificate. It lies in the working directory, as the certificates do.
+
+    Not the volumes' HTTP: objects would be read half as fast. Its tokens leave open /status, the sizes of the volumes.
+    """
+    ca = f'ca = "{certificates.CA}"\n'
+    shown = f'cert = "{certificates.CERTIFICATE}"\nkey = "{certificates.KEY}"\n'
+    return f"[grpc]\n{ca}" + "".join(f"[grpc.{part}]\n{shown}" for part in GRPC) + f"[https.master]\n{ca}{shown}"
+
+
+def _get(port: int, path: str, tls: ssl.SSLContext | None = None) -> bytes | None:
     """The body of a local page, or None where nothing answers it well."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=3)
+    if tls:
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(LOOPBACK, port, timeout=3, context=tls)
+    else:
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=3)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

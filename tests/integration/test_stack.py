@@ -15,8 +15,10 @@ from real_stack import RAINBOW, kill, pids, rainbow, read_everywhere, servers, s
 
 from rainbow_assets.errors import StackError
 from rainbow_assets.settings import Settings
+from rainbow_assets.stack import credentials as stored
 from rainbow_assets.stack import lifecycle
 from rainbow_assets.stack.ports import free_ports
+from rainbow_assets.stack.seaweedfs import SeaweedServer
 
 pytestmark = pytest.mark.integration
 
@@ -70,6 +72,33 @@ def test_up_mends_an_s3_server_that_is_ending(own_stack: Settings):
     while servers(own_stack)[1].state() == "up" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert read_everywhere(lifecycle.up(Settings.load())) == ([(42,)], b"x" * 100_000)
+
+
+def test_up_closes_the_doors_of_an_older_version(own_stack: Settings, monkeypatch: pytest.MonkeyPatch):
+    """A server that was started without certificates is restarted once, with its data; afterwards it is let be."""
+    kill(own_stack, 1)
+    server = servers(own_stack)[1]
+    with monkeypatch.context() as older:
+        older.setattr("rainbow_assets.stack.certificates.write", lambda folder: None)
+        older.setattr("rainbow_assets.stack.seaweedfs._security", lambda: "")
+        older.setattr("rainbow_assets.stack.seaweedfs.CLOSED", "-s3")
+        older.setattr(SeaweedServer, "_wait", lambda self, *_: True)
+        command = SeaweedServer._command
+        older.setattr(SeaweedServer, "_command", lambda self, ports: [
+            part for part in command(self, ports) if part != "-filer.disableHttp=true"
+        ])  # fmt: skip
+        server.start(stored.ensure(own_stack.home))
+    for name in ("ca.pem", "certificate.pem", "key.pem", "security.toml"):
+        (server.data / name).unlink()
+    old = pids(own_stack)
+    assert [state.state for state in lifecycle.status(own_stack)[:2]] == ["up", "outdated"]
+    mended = lifecycle.up(Settings.load())
+    assert [state.state for state in lifecycle.status(mended)[:2]] == ["up", "up"]
+    assert [before == now for before, now in zip(old, pids(mended), strict=True)] == [True, False]
+    assert read_everywhere(mended) == ([(42,)], b"x" * 100_000)
+    running = pids(mended)
+    lifecycle.up(Settings.load())
+    assert pids(mended) == running
 
 
 def test_a_recycled_pid_is_not_ours(own_stack: Settings):

@@ -2,15 +2,16 @@
 
 import os
 import pwd
-import signal
+import socket
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 from real_stack import (
     RAINBOW,
@@ -30,6 +31,7 @@ from rainbow_assets.stack import credentials as stored
 from rainbow_assets.stack import lifecycle
 from rainbow_assets.stack.databases import DATABASES
 from rainbow_assets.stack.ports import free_ports
+from rainbow_assets.stack.seaweedfs import _inner_ports, _program
 from rainbow_assets.systems import clickhouse, object_store, postgres
 
 pytestmark = pytest.mark.integration
@@ -47,6 +49,8 @@ def test_every_port_is_on_loopback(stack: Settings):
 def test_what_is_secret_is_private(stack: Settings):
     for name in ("rainbow.env", "credentials.json", "s3.json", "logs/postgres.log", "logs/seaweedfs.log"):
         assert mode(stack.home / name) == 0o600, name
+    for name in ("ca.pem", "certificate.pem", "key.pem", "security.toml"):
+        assert mode(stack.home / "seaweedfs" / name) == 0o600, name
     (stack.home / "clickhouse").mkdir(exist_ok=True)
     (stack.home / "clickhouse").chmod(0o755)  # as an earlier version left it
     with clickhouse.connect(stack):
@@ -85,17 +89,20 @@ def test_postgres_runs_as_an_ordinary_user(stack: Settings):
 
 
 def test_no_role_can_do_more_than_it_must(stack: Settings):
-    for setting, (_database, role) in DATABASES.items():
+    for setting, (database, role) in DATABASES.items():
         url = stack.secret(setting)
         query = "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication FROM pg_roles WHERE rolname = current_user"
         assert postgres.fetch(url, "test", query) == [(False, False, False, False)]
-        for other, (database, _role) in DATABASES.items():
+        for other, (another, _role) in DATABASES.items():
             if other != setting:
                 with pytest.raises(SettingsError, match="permission denied for database"):
-                    postgres.fetch(url.rpartition("/")[0] + f"/{database}", "test", "SELECT 1")
+                    postgres.fetch(url.rpartition("/")[0] + f"/{another}", "test", "SELECT 1")
         with pytest.raises(SettingsError, match="permission denied for database"):
             postgres.fetch(url.rpartition("/")[0] + "/postgres", "test", "SELECT 1")
         assert role in url
+        place = {"host": "127.0.0.1", "port": stack.pg_port, "user": role, "dbname": database}
+        with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+            psycopg.connect(**place, passfile="/nonexistent")
 
 
 def test_server_settings(stack: Settings):
@@ -116,6 +123,98 @@ def test_s3_wants_the_generated_keys(stack: Settings):
         object_store.client(stranger).list_buckets()
     with pytest.raises(ClientError, match="NoSuchBucket"):
         object_store.client(stack).put_object(Bucket="never-made", Key="a", Body=b"")
+
+
+# Of every part of SeaweedFS: what destroys, what shows, what is written by PUT or POST.
+DOORS = [
+    ("GET", "/col/delete?collection={bucket}"),
+    ("GET", "/vol/grow?count=1"),
+    ("GET", "/dir/assign"),
+    ("GET", "/dir/status"),
+    ("GET", "/vol/status"),
+    ("GET", "/cluster/status"),
+    ("GET", "/"),
+    ("GET", "/ui/index.html"),
+    ("GET", "/buckets/{bucket}/kept"),
+    ("GET", "/{bucket}/kept"),
+    ("GET", "/metrics"),
+    ("GET", "/stats/memory"),
+    ("GET", "/debug/pprof/goroutine?debug=2"),
+    ("GET", "/1,01000000000000"),
+    ("DELETE", "/buckets/{bucket}?recursive=true"),
+    ("DELETE", "/{bucket}/kept"),
+    ("POST", "/submit"),
+    ("POST", "/?Action=CreateUser&UserName=mallory"),
+    ("PUT", "/{bucket}/planted"),
+    ("PUT", "/buckets/{bucket}/planted"),
+]
+ALIVE = {"/status", "/healthz", "/readyz"}  # that a server runs is no secret
+SHELL = "collection.delete -collection={bucket} -force\nfs.ls -R /buckets\nvolume.list\ns3.configure\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_no_port_does_or_shows_anything_to_another_user(fresh_settings: Settings, stack: Settings, short_dir: Path):
+    """Every port of the S3 server, asked by `nobody` over HTTP and over gRPC."""
+    server, bucket = servers(stack)[1], fresh_settings.s3_bucket
+    process, store = server.process(), object_store.client(fresh_settings)
+    assert process is not None
+    store.put_object(Bucket=bucket, Key="kept", Body=b"x" * 100_000)
+    ports = {one.laddr.port for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN}
+    assert len(ports) == 8
+    found = short_dir / "found"
+    found.touch()
+    for path in (short_dir, found):
+        os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
+
+    def knock() -> None:
+        said = [
+            f"{port} {method} {path}: {answer}"
+            for port in ports
+            for method, path in [*DOORS, *(("GET", path) for path in ALIVE)]
+            if (answer := asked(port, method, path.format(bucket=bucket)))
+        ]
+        sockets = [str(path) for path in Path("/tmp").glob("seaweedfs-*.sock") if path.owner() and connects(path)]
+        found.write_text("\n".join(said + sockets))
+
+    assert as_user(pwd.getpwnam("nobody"), knock) == 0
+    volume = _inner_ports(process)["volume.port"]
+    open_still = found.read_text().splitlines()
+    assert [line.partition(": ")[0] for line in open_still] == [f"{volume} GET /status"], open_still
+
+    inner = _inner_ports(process)
+    master, filer = (f"127.0.0.1:{inner[name]}.{inner[name + '.grpc']}" for name in ("master.port", "filer.port"))
+    shell = [str(_program()), "shell", f"-master={master}", f"-filer={filer}"]
+    kinds = {"cwd": short_dir, "input": SHELL.format(bucket=bucket), "env": {"HOME": str(short_dir)}, "text": True}
+    with pytest.raises(subprocess.TimeoutExpired) as refused:  # it asks again and again
+        subprocess.run(shell, user="nobody", group="nogroup", timeout=4, capture_output=True, **kinds)
+    assert bucket.encode() not in (refused.value.stdout or b"")
+    assert store.get_object(Bucket=bucket, Key="kept")["Body"].read() == b"x" * 100_000
+    assert [entry["Key"] for entry in store.list_objects_v2(Bucket=bucket)["Contents"]] == ["kept"]
+
+    kinds |= {"cwd": server.data, "input": "fs.ls /buckets\n"}  # it lies where the certificate is
+    done = subprocess.run(shell, timeout=30, check=False, capture_output=True, **kinds)
+    assert bucket in done.stdout
+
+
+def asked(port: int, method: str, path: str) -> str:
+    """What a port answers to a stranger beyond a refusal; nothing of a page that only says that it lives."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request(method, path, b"planted" if method in {"PUT", "POST"} else None)
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, HTTPException):  # it does not speak HTTP, or wants a certificate
+        return ""
+    finally:
+        connection.close()
+    refused = answer.status >= 400 and b"xxxx" not in body  # as the object has it
+    return "" if refused or (path in ALIVE and not body) else f"{answer.status} {body[:80]!r}"
+
+
+def connects(path: Path) -> bool:
+    """Whether somebody answers at a socket file."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def test_no_verb_prints_a_secret(stack: Settings):
@@ -211,21 +310,3 @@ def as_user(user: pwd.struct_passwd, work: Callable[[], object]) -> int:
         traceback.print_exc()
         os._exit(1)
     os._exit(0)
-
-
-def test_a_second_ui_of_the_same_home_refuses(fresh_settings: Settings):
-    first, second = (str(port) for port in free_ports(2))
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    page = subprocess.Popen([RAINBOW, "ui", "--port", first], **quiet)  # type: ignore[call-overload]
-    try:
-        deadline = time.monotonic() + 60
-        while "dev" not in psutil.Process(page.pid).cmdline():  # it has become `dagster dev`, and holds the lock still
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        done = rainbow("ui", "--port", second, timeout=60)
-    finally:
-        os.killpg(page.pid, signal.SIGKILL)
-        page.wait()
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: `rainbow ui` runs already for {fresh_settings.home}: process {page.pid}.")
-    assert done.stderr.count("\n") == 1
