@@ -33,6 +33,7 @@ PREFIX = "RAINBOW_"
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)  # that a partition can be
 ADDRESS = r"^[^@\s,<>\"]+@[^@\s,<>\"]+$"
+HOST = r"(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 URL_SCHEMES = {
     "alert_smtp_url": ("smtp", "smtps"),
@@ -101,6 +102,11 @@ class Settings(BaseModel):
     )
     pg_port: int = Field(default=15432, ge=1, le=65535, description="port of the embedded PostgreSQL")
     s3_port: int = Field(default=18333, ge=1, le=65535, description="port of the embedded S3 server")
+    allowed_hosts: str | None = Field(
+        default=None,
+        pattern=rf"^\s*{HOST}(\s*,\s*{HOST})*\s*$",
+        description="names, beside those of the loopback, by which the web servers are asked for; separated by commas",
+    )
     alert_smtp_url: SecretStr | None = Field(
         default=None, description="smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465 (TLS)"
     )
@@ -232,6 +238,11 @@ class Settings(BaseModel):
                 f"{self.start_date} to {self.last_partition}; a day becomes one when it is over (UTC).",
                 "Choose days within them, or set RAINBOW_START_DATE and RAINBOW_END_DATE.",
             )
+
+    @property
+    def host_names(self) -> list[str]:
+        """The names of `RAINBOW_ALLOWED_HOSTS`, an IPv6 address without its brackets."""
+        return [part.strip().strip("[]").lower() for part in (self.allowed_hosts or "").split(",") if part.strip()]
 
     @property
     def alert_recipients(self) -> list[str]:

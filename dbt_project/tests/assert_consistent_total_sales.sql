@@ -1,4 +1,7 @@
-{{ config(meta={"dagster": {"ref": {"name": "fact_sales"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "fact_sales"}},
+    "description": "The facts hold the quantity and the money of raw: no sale is lost, none counts twice.",
+}) }}
 -- The facts hold the quantity and the money of raw: quantity times price of the latest details that are not
 -- deleted, in orders whose latest row is not deleted, faulty rows left out.
 with orders as (

@@ -1,4 +1,7 @@
-{{ config(meta={"dagster": {"ref": {"name": "quarantine"}}}) }}
+{{ config(meta={
+    "dagster": {"ref": {"name": "quarantine"}},
+    "description": "Every faulty row of raw is listed, with its reason.",
+}) }}
 -- Every faulty raw row of the window is listed.
 with faults as (
     {{ faulty_rows() }}

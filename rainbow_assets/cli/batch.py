@@ -114,21 +114,19 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The page's port, on loopback.")] = 3000,
 ) -> None:
     """The Dagster UI, with its daemon, on loopback; Ctrl-C ends both."""
-    from rainbow_assets.settings import PROJECT_DIR, Settings
+    from rainbow_assets.settings import Settings
     from rainbow_assets.stack.ports import require_free
+    from rainbow_assets.ui import serve
 
     settings = Settings.load()
-    require_free(port, "--port")  # `dagster dev` would not end, and run a second daemon
+    require_free(port, "--port")
     _hold(settings.home / ".ui.lock")
     _prepare_dagster(settings)
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    os.chdir(PROJECT_DIR)
-    program = str(Path(sys.executable).with_name("dagster"))
-    os.execv(program, [program, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)])  # noqa: S606
+    serve.run(settings, port, typer.echo)
 
 
 def _hold(lock: Path) -> None:
-    """Hold a lock file as long as this process lives, also as another program.
+    """Hold a lock file as long as this process lives.
 
     Raises:
         RainbowError: another process holds it: two daemons would do the same schedules twice.
@@ -143,7 +141,6 @@ def _hold(lock: Path) -> None:
         raise RainbowError(f"`rainbow ui` runs already for {lock.parent}: process {holder}.", hint) from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, str(os.getpid()).encode())
-    os.set_inheritable(descriptor, True)
 
 
 def _places(names: list[str]) -> str:

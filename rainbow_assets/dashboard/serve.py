@@ -1,6 +1,6 @@
 """Starting the dashboard: a Streamlit server of its own, on loopback, that knows only what it needs.
 
-Here: its options and its environment. Not here: the pages (`app.py`).
+Here: its options and its environment. Not here: what it serves (`server.py`, `app.py`).
 """
 
 import os
@@ -16,7 +16,7 @@ from rainbow_assets.settings import PREFIX, Settings
 from rainbow_assets.stack.ports import LOOPBACK, require_free
 
 FOLDER = "dashboard"  # below RAINBOW_HOME: the server's home, so that no file of settings is in its reach
-NEEDED = ("clickhouse_url", "catalog_url", "environment", "start_date", "end_date")
+NEEDED = ("clickhouse_url", "catalog_url", "environment", "start_date", "end_date", "allowed_hosts")
 PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
 OPTIONS = {
     "server.address": LOOPBACK,
@@ -61,7 +61,7 @@ def run(settings: Settings, port: int) -> None:
 
 def command(port: int) -> list[str]:
     """The command line: all options are on it, none in a file."""
-    app = str(Path(__file__).with_name("app.py"))
+    app = str(Path(__file__).with_name("server.py"))
     options = OPTIONS | THEME | {"server.port": str(port), "browser.serverPort": str(port)}
     return [sys.executable, "-m", __package__, "run", app, *(f"--{name}={value}" for name, value in options.items())]
 

@@ -31,9 +31,9 @@ def check_spec(asset: dg.AssetKey, name: str, description: str, blocking: bool =
     )
 
 
-def what_to_do(check: str) -> dict[str, str]:
-    """The metadata that leads from a check's result to what its failure asks for."""
-    return {"what_to_do": f"docs/data-quality.md#{check}"}
+def what_to_do(check: str) -> dict[str, dg.UrlMetadataValue]:
+    """The metadata that leads from a check's result to what its failure asks for: a page that `rainbow ui` serves."""
+    return {"what_to_do": dg.MetadataValue.url(f"/rainbow/docs/data-quality#{check}")}
 
 
 @contextmanager

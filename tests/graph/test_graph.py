@@ -14,6 +14,7 @@ from rainbow_assets.pipeline.publish_tables import SERVED
 from rainbow_assets.pipeline.quality import STAGED
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.tables import TABLES
+from rainbow_assets.ui.documents import PLACE, answer
 
 GRAPH = defs.resolve_asset_graph()
 MADE = sorted(GRAPH.materializable_asset_keys, key=lambda key: key.path)
@@ -94,6 +95,19 @@ def test_every_check_has_a_section_that_says_what_to_do():
     tests = {test.section for test in dbt_tests().values()}
     assert len(own | tests) > 20
     assert own | tests <= headings
+
+
+@pytest.mark.parametrize("key", sorted(GRAPH.asset_check_keys, key=str), ids=str)
+def test_every_check_says_what_it_checks_and_links_to_what_to_do(key):
+    spec = GRAPH.get_check_spec(key)
+    assert len(spec.description or "") > 20
+    link = spec.metadata["what_to_do"]
+    assert isinstance(link, dg.UrlMetadataValue)
+    place, _, section = link.url.partition("#")
+    assert place.startswith(PLACE)
+    page = answer(place.removeprefix(PLACE))
+    assert page.status_code == 200
+    assert f'id="{section}"' in page.body.decode()
 
 
 def test_lineage_runs_in_one_direction():

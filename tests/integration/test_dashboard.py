@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import date
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import psutil
@@ -479,6 +480,27 @@ def test_nothing_is_wider_than_the_window(server: str, browser: "Browser", width
     page.wait_for_timeout(500)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
     page.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "http", "socket"),
+    [
+        ({}, 200, 101),
+        ({"Origin": "{address}"}, 200, 101),
+        ({"Host": "rebound.example"}, 421, 403),
+        ({"Origin": "https://evil.example"}, 403, 403),
+        ({"Origin": "null"}, 403, 403),
+    ],
+)
+def test_another_page_sees_nothing(server: str, headers: dict[str, str], http: int, socket: int) -> None:
+    told = {name: value.format(address=server) for name, value in headers.items()}
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    upgrade |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "streamlit"}
+    for path, more, status in (("/", {}, http), ("/_stcore/health", {}, http), ("/_stcore/stream", upgrade, socket)):
+        connection = HTTPConnection(server.removeprefix("http://"), timeout=30)
+        connection.request("GET", path, headers=told | more)
+        assert connection.getresponse().status == status, path
+        connection.close()
 
 
 def test_a_taken_port_is_one_line(server: str) -> None:

@@ -62,7 +62,7 @@ def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_setting
     assert "Warning" not in done.stderr
     clean = evaluations()
     assert failed(clean) == {}
-    assert all(check.metadata["what_to_do"].value.startswith("docs/data-quality.md#") for check in clean)
+    assert all(check.metadata["what_to_do"].url.startswith("/rainbow/docs/data-quality#") for check in clean)
 
     # Nothing new: nothing is built, audited or published, and no check claims to have passed that looked at nothing.
     before = state(fresh_settings)

@@ -3,6 +3,7 @@
   What is left out has a fault, and stands in ops.quarantine.
 #}
 {% test holds_each_raw_version(model, table, key) %}
+{{ config(meta={"description": "Every good row of raw is a version here, once; every other is in ops.quarantine."}) }}
 {% set version = (key.keys() | list + ['updated_at']) | join(', ') %}
 with expected as (
     select distinct

@@ -18,7 +18,7 @@ import yaml  # type: ignore[import-untyped]
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
 from packaging.version import Version
 
-from rainbow_assets.defs.conventions import FRESH, OWNERS
+from rainbow_assets.defs.conventions import FRESH, OWNERS, what_to_do
 from rainbow_assets.pipeline.model_code import Node, nodes
 from rainbow_assets.settings import PROJECT_DIR
 
@@ -41,6 +41,14 @@ class LayerTranslator(DagsterDbtTranslator):
             freshness_policy=FRESH,
             kinds={"dbt", "ducklake"},
         )
+
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        """The default spec, with the page that says what a failure asks for."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        section = _section(manifest["nodes"][unique_id])
+        return spec and spec.with_metadata({**spec.metadata, **what_to_do(section)})
 
 
 class Dbt(DbtCliResource):
@@ -97,10 +105,15 @@ def dbt_tests() -> dict[str, DbtTest]:
     """The project's data tests by their unique id."""
     nodes = json.loads(manifest().read_text())["nodes"]
     return {
-        unique_id: DbtTest((node.get("test_metadata") or node)["name"], Path(node["path"]).name)
+        unique_id: DbtTest(_section(node), Path(node["path"]).name)
         for unique_id, node in nodes.items()
         if node["resource_type"] == "test"
     }
+
+
+def _section(node: Mapping[str, Any]) -> str:
+    """A test's section in docs/data-quality.md: the generic test's name, or its own."""
+    return str((node.get("test_metadata") or node)["name"])
 
 
 def _sources() -> Iterator[Path]:
