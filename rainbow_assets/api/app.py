@@ -1,25 +1,28 @@
-"""The application: routes, errors and connections put together."""
+"""The application: routes, errors and connections put together, and what serves it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
+import uvicorn
 from fastapi import FastAPI
 
 from rainbow_assets.api import problems, routes
-from rainbow_assets.api.limits import BodyLimit
-from rainbow_assets.api.pool import Pool
+from rainbow_assets.api.limits import Limits
+from rainbow_assets.api.patience import PatientProtocol
+from rainbow_assets.api.pool import Pools
 from rainbow_assets.api.service import OrderService
+from rainbow_assets.guard import Guard
 from rainbow_assets.version import package_version
 
 
-def create_app(source_url: str, connections: int = 16) -> FastAPI:
-    """The API on the shop at `source_url`; it connects when it is first asked."""
-    pool = Pool(source_url, connections)
+def create_app(source_url: str, connections: int = 16, hosts: Collection[str] = ()) -> FastAPI:
+    """The API on the shop at `source_url`, asked for by `hosts`; it connects when it is first asked."""
+    pools = Pools(source_url, connections)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await pool.close()
+        await pools.close()
 
     app = FastAPI(
         title="Rainbow API",
@@ -29,8 +32,25 @@ def create_app(source_url: str, connections: int = 16) -> FastAPI:
         docs_url=None,  # these pages load their scripts from the internet
         redoc_url=None,
     )
-    app.state.orders = OrderService(pool)
-    app.add_middleware(BodyLimit)
+    app.state.orders = OrderService(pools)
+    app.add_middleware(Limits)
+    app.add_middleware(Guard, hosts=hosts)  # the last one is the first that a request meets
     app.include_router(routes.router)
     problems.register(app)
     return app
+
+
+def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
+    """What serves the API. Its own limits are off: `Limits` and `PatientProtocol` answer in the API's form."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=PatientProtocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    return uvicorn.Server(config)

@@ -5,15 +5,32 @@ is text where JSON has no exact type: money with two decimals, times in ISO 8601
 what the shop holds (`service.py`).
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
 
 BIGINT = 2**63 - 1
 MOST_LINES, MOST_PIECES = 100, 10_000  # in one order; of one product in it
 PAGE = 100  # the most orders on a page
 
 Id = Annotated[int, Field(strict=True, ge=1, le=BIGINT)]
+Sort = Literal["oldest", "newest"]
+EXAMPLE: JsonDict = {
+    "customerId": 1,
+    "payment_id": 2,
+    "products": [{"productId": 9, "quantity": 1}, {"productId": 3, "quantity": 2}],
+}
+
+
+def _digits(value: object) -> object:
+    """A number in a URL is written in digits alone: no sign, point, space or underscore."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("Input should be digits only")
+    return value
+
+
+Digits = BeforeValidator(_digits)
 
 
 class NewLine(BaseModel):
@@ -28,7 +45,7 @@ class NewLine(BaseModel):
 class NewOrder(BaseModel):
     """What a customer orders; each product once."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     customer_id: Id = Field(alias="customerId")
     payment_id: Id
@@ -61,7 +78,7 @@ class Order(OrderHead):
 
 
 class OrderPage(BaseModel):
-    """Some orders by id, and where the next page begins."""
+    """Some orders by id, up or down, and where the next page begins."""
 
     orders: list[OrderHead]
     next: int | None = Field(description="the `after` of the next page; null: this is the last")

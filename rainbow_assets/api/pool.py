@@ -85,6 +85,19 @@ class Pool:
                 await connection.close()
 
 
+class Pools:
+    """The connections of readers and those of writers: who reads never waits for orders that wait for each other."""
+
+    def __init__(self, url: str, size: int) -> None:
+        """Half of `size` each, at least one."""
+        self.readers, self.writers = Pool(url, max(1, size // 2)), Pool(url, max(1, size - size // 2))
+
+    async def close(self) -> None:
+        """Close the connections that nobody uses."""
+        await self.readers.close()
+        await self.writers.close()
+
+
 async def _begins(connection: AsyncConnection, begin: str) -> bool:
     """Say `begin`; False where PostgreSQL was restarted meanwhile, or ended the session."""
     try:

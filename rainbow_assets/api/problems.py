@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from rainbow_assets.api.service import RefusedOrderError, UnknownOrderError
+from rainbow_assets.api.service import OtherOrderError, RefusedOrderError, UnknownOrderError
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.redact import redact
 
@@ -36,12 +36,16 @@ async def _refused_or_away(_: Request, error: Exception) -> JSONResponse:
         return problem(400, str(error))
     if isinstance(error, UnknownOrderError):
         return problem(404, str(error))
+    if isinstance(error, OtherOrderError):
+        return problem(409, str(error))
     log.error(redact(" ".join(f"503: {error}".split())))
     return problem(503, AWAY, {"Retry-After": "1"})
 
 
 async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
     """All faults of a request. Its values are not repeated; its own names are, as plain ASCII."""
+    if any(fault["type"] == "json_invalid" for fault in error.errors()):
+        return problem(400, "The body is no JSON that can be read.")
     faults = (f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors())
     return problem(422, "; ".join(faults))
 

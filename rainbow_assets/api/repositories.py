@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from rainbow_assets.api.models import Detail, OrderHead
+from rainbow_assets.api.models import BIGINT, Detail, Order, OrderHead
 
 HEAD = """id, customer_id, payment_id,
     to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
@@ -69,7 +69,43 @@ detailed AS (
 SELECT {HEAD} FROM placed
 """
 
-PAGE = f"SELECT {HEAD} FROM orders WHERE id > %s AND deleted_at IS NULL ORDER BY orders.id LIMIT %s"
+OLDEST = f"SELECT {HEAD} FROM orders WHERE id > %s AND deleted_at IS NULL ORDER BY orders.id LIMIT %s"
+NEWEST = f"SELECT {HEAD} FROM orders WHERE id < %s AND deleted_at IS NULL ORDER BY orders.id DESC LIMIT %s"
+
+# In a schema of its own: the shop's tables are what its owner made them. A key is forgotten after a while.
+KEYS = """
+CREATE SCHEMA IF NOT EXISTS rainbow_api;
+CREATE TABLE IF NOT EXISTS rainbow_api.idempotency_keys (
+    key text PRIMARY KEY,
+    request text NOT NULL,
+    order_id bigint,
+    answer text,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS idempotency_keys_created_at ON rainbow_api.idempotency_keys (created_at)
+"""
+
+# Who comes second waits here until the first has committed, or has not.
+CLAIM = "INSERT INTO rainbow_api.idempotency_keys (key, request) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING key"
+
+# The shop may have been emptied since.
+GIVEN = """
+SELECT k.request, o.id IS NULL AS is_void, k.answer
+FROM rainbow_api.idempotency_keys AS k LEFT JOIN orders AS o ON o.id = k.order_id
+WHERE k.key = %s
+FOR UPDATE OF k
+"""
+
+RECLAIM = "UPDATE rainbow_api.idempotency_keys SET request = %s, created_at = clock_timestamp() WHERE key = %s"
+
+KEEP = "UPDATE rainbow_api.idempotency_keys SET order_id = %s, answer = %s WHERE key = %s"
+
+FORGET = """
+DELETE FROM rainbow_api.idempotency_keys WHERE key IN (
+    SELECT key FROM rainbow_api.idempotency_keys WHERE created_at < now() - interval '7 days'
+    ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED
+)
+"""
 
 ONE = f"SELECT {HEAD} FROM orders WHERE id = %s AND deleted_at IS NULL"
 
@@ -149,10 +185,13 @@ class Orders:
         [head] = await cursor.fetchall()
         return head
 
-    async def page(self, after: int, limit: int) -> list[OrderHead]:
-        """The next orders after an id, by id."""
+    async def page(self, after: int | None, limit: int, newest_first: bool) -> list[OrderHead]:
+        """The next orders after an id, by id, up or down; without an id from the first on."""
         cursor = self._connection.cursor(row_factory=class_row(OrderHead))
-        await cursor.execute(PAGE, [after, limit])
+        if newest_first:
+            await cursor.execute(NEWEST, [BIGINT if after is None else after, limit])
+        else:
+            await cursor.execute(OLDEST, [after or 0, limit])
         return await cursor.fetchall()
 
     async def find(self, order_id: int) -> OrderHead | None:
@@ -166,3 +205,32 @@ class Orders:
         cursor = self._connection.cursor(row_factory=class_row(Detail))
         await cursor.execute(DETAILS, [order_id])
         return await cursor.fetchall()
+
+
+class Keys:
+    """What clients name their orders by, so that one that is sent twice is placed once."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Within the transaction of `connection`."""
+        self._connection = connection
+
+    async def prepare(self) -> None:
+        """Make the table, where there is none."""
+        await self._connection.execute(KEYS)
+
+    async def claim(self, key: str, request: str) -> tuple[str, Order | None]:
+        """The request that has the key, and what it was answered; this one and nothing where the key is new."""
+        cursor = await self._connection.execute(CLAIM, [key, request])
+        if await cursor.fetchone():
+            await self._connection.execute(FORGET)
+            return request, None
+        cursor = await self._connection.execute(GIVEN, [key])
+        held = await cursor.fetchone()
+        if held and not held[1]:
+            return held[0], Order.model_validate_json(held[2])
+        await self._connection.execute(RECLAIM, [request, key])
+        return request, None
+
+    async def keep(self, key: str, order: Order) -> None:
+        """Remember what was answered."""
+        await self._connection.execute(KEEP, [order.id, order.model_dump_json(), key])

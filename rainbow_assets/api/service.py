@@ -5,8 +5,10 @@ Here: the rules. Not here: HTTP (`routes.py`), SQL (`repositories.py`), transact
 
 from collections.abc import Sequence
 
+from psycopg.errors import UndefinedTable
+
 from rainbow_assets.api.models import Detail, NewOrder, Order, OrderPage
-from rainbow_assets.api.pool import Pool
+from rainbow_assets.api.pool import Pools
 from rainbow_assets.api.repositories import HeldLine
 from rainbow_assets.api.unit_of_work import READ, WRITE, UnitOfWork, within
 from rainbow_assets.errors import DataError
@@ -20,19 +22,25 @@ class UnknownOrderError(DataError):
     """There is no such order, or it was deleted. Permanent."""
 
 
+class OtherOrderError(DataError):
+    """Another order was placed by this Idempotency-Key; nothing was changed. Permanent."""
+
+
 class OrderService:
     """Orders of one shop. Every method raises what `within` does, beside its own."""
 
-    def __init__(self, pool: Pool) -> None:
-        """On the connections of `pool`."""
-        self._pool = pool
+    def __init__(self, pools: Pools) -> None:
+        """On the connections of `pools`."""
+        self._pools = pools
 
-    async def place(self, order: NewOrder) -> Order:
+    async def place(self, order: NewOrder, key: str | None = None) -> Order:
         """Write the order and take its products from the stock, in one transaction.
 
-        Each detail has the price and the promotion that its product has now.
+        Each detail has the price and the promotion that its product has now. With a `key` that has placed this order
+        already, it is that order, as it was answered then.
 
         Raises:
+            OtherOrderError: the key has placed another order.
             RefusedOrderError: a product stands there twice; customer, payment or a product is unknown or deleted; a
                 product has no price, or too few pieces are left.
         """
@@ -40,6 +48,19 @@ class OrderService:
         quantities = [line.quantity for line in order.products]
         if len(set(products)) < len(products):
             raise RefusedOrderError("A product is there twice; write each once, with its whole quantity.")
+
+        request = order.model_dump_json()
+
+        async def once(unit: UnitOfWork) -> Order:
+            if key is None:
+                return await work(unit)
+            first, given = await unit.keys.claim(key, request)
+            if first != request:
+                raise OtherOrderError("This Idempotency-Key has placed another order.")
+            if given is None:
+                given = await work(unit)
+                await unit.keys.keep(key, given)
+            return given
 
         async def work(unit: UnitOfWork) -> Order:
             is_customer, is_payment = await unit.buyers.known(order.customer_id, order.payment_id)
@@ -59,7 +80,13 @@ class OrderService:
             ]
             return Order(**head.model_dump(), details=details)
 
-        return await within(self._pool, WRITE, work)
+        try:
+            return await within(self._pools.writers, WRITE, once)
+        except UndefinedTable:
+            if key is None:
+                raise
+        await within(self._pools.writers, WRITE, lambda unit: unit.keys.prepare())
+        return await within(self._pools.writers, WRITE, once)
 
     async def find(self, order_id: int) -> Order:
         """An order with its details.
@@ -74,16 +101,16 @@ class OrderService:
                 raise UnknownOrderError(f"There is no order {order_id}.")
             return Order(**head.model_dump(), details=await unit.orders.details(order_id))
 
-        return await within(self._pool, READ, work)
+        return await within(self._pools.readers, READ, work)
 
-    async def page(self, after: int, limit: int) -> OrderPage:
-        """The next `limit` orders after the id `after`, and whether there are more."""
+    async def page(self, after: int | None, limit: int, newest_first: bool = False) -> OrderPage:
+        """The next `limit` orders after the id `after`, up or down, and whether there are more."""
 
         async def work(unit: UnitOfWork) -> OrderPage:
-            heads = await unit.orders.page(after, limit + 1)
+            heads = await unit.orders.page(after, limit + 1, newest_first)
             return OrderPage(orders=heads[:limit], next=heads[limit - 1].id if len(heads) > limit else None)
 
-        return await within(self._pool, READ, work)
+        return await within(self._pools.readers, READ, work)
 
 
 def _reason(line: HeldLine) -> str | None:

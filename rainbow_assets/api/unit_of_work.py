@@ -11,7 +11,7 @@ from typing import TypeVar
 from psycopg import AsyncConnection, errors
 
 from rainbow_assets.api.pool import Pool
-from rainbow_assets.api.repositories import Buyers, Orders, Stock
+from rainbow_assets.api.repositories import Buyers, Keys, Orders, Stock
 from rainbow_assets.errors import TransientError
 
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"  # one moment, however many statements
@@ -31,6 +31,7 @@ class UnitOfWork:
     def __init__(self, connection: AsyncConnection) -> None:
         """On a connection with a transaction that is open."""
         self.buyers = Buyers(connection)
+        self.keys = Keys(connection)
         self.orders = Orders(connection)
         self.stock = Stock(connection)
 
@@ -43,6 +44,7 @@ async def within(pool: Pool, begin: str, work: Callable[[UnitOfWork], Awaitable[
         SettingsError: it refuses the user, or has no such database.
         psycopg.Error: a statement failed, or the server went away meanwhile.
     """
+    taken = ""
     for attempt in range(TRIES):
         try:
             async with pool.begun(begin) as connection:
@@ -54,6 +56,10 @@ async def within(pool: Pool, begin: str, work: Callable[[UnitOfWork], Awaitable[
                     raise
                 await connection.commit()
                 return answer
-        except CONFLICTS:
+        except CONFLICTS as error:
+            taken = error.diag.constraint_name or "" if isinstance(error, errors.UniqueViolation) else ""
             await asyncio.sleep(PAUSE * attempt)
+    if taken:
+        hint = "The sequence lies behind the table; `rainbow doctor` says how to mend it."
+        raise TransientError(f"The next ids of {taken} are taken, {TRIES} in a row.", hint)
     raise TransientError("The shop is busy: other transactions were in the way.", "Try again.")

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import Any
 
-import uvicorn
 from fastapi import FastAPI
 
+from rainbow_assets.api.app import server as api_server
 from rainbow_assets.stack.ports import LOOPBACK, free_ports
 
 ORDERS = "/api/v1/orders"
@@ -41,7 +41,7 @@ class Client:
 def serving(app: FastAPI) -> Iterator[int]:
     """Serve `app` in a thread, as `rainbow api` does in a process; the port."""
     [port] = free_ports(1)
-    server = uvicorn.Server(uvicorn.Config(app, host=LOOPBACK, port=port, log_level="warning", access_log=False))
+    server = api_server(app, LOOPBACK, port)
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + 10

@@ -1,6 +1,7 @@
 """The orders API on a real shop: what it reads, what it writes, and what it refuses without a trace."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -235,6 +236,15 @@ def test_a_hostile_body_is_refused_and_changes_nothing(client, query, body):
         ("GET", "/0", 422),
         ("GET", f"/{2**63}", 422),
         ("GET", "/1%00", 422),
+        ("GET", "/+1", 422),
+        ("GET", "/%201", 422),
+        ("GET", "/1_0", 422),
+        ("GET", "/1.0", 422),
+        ("GET", "/\u0661".encode().decode("latin-1"), 422),
+        ("GET", "?limit=+5", 422),
+        ("GET", "?limit=1_0", 422),
+        ("GET", "?after=1.0", 422),
+        ("GET", "?sort=price", 422),
         ("GET", "/" + "9" * 5_000, 422),
         ("DELETE", "/1", 405),
         ("GET", "/1/details", 404),
@@ -245,8 +255,106 @@ def test_a_malformed_request_is_told_so(client, method, path, status):
     assert (answered, list(answer)) == (status, ["detail"])
 
 
-def test_a_body_that_does_not_say_it_is_json_is_refused(client, query):
-    """A web page elsewhere can send such a body without asking."""
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "said"),
+    [
+        (GOOD, "text/plain", 415, "application/json"),
+        (GOOD, "application/x-www-form-urlencoded", 415, "application/json"),
+        (GOOD, "application/ld+json", 415, "application/json"),
+        (GOOD, "text/plain; application/json", 415, "application/json"),
+        (b"{", "application/json", 400, "no JSON"),
+        (b"", "application/json", 422, "body"),
+        (b'{"customerId": 1, "customerId": 2, "payment_id": 1, "products": []}', "application/json", 400, "customerId"),
+        (b'{"customerId": 1, "products": [{"a": 1, "a": 1}]}', "application/json; charset=utf-8", 400, "'a'"),
+        (b'{"customerId": NaN}', "application/json", 400, "NaN"),
+    ],
+)
+def test_a_body_that_is_not_what_it_should_be_is_told_so(client, query, body, kind, status, said):
+    """A web page elsewhere can send what does not say that it is JSON without asking."""
     before = query(CHECKSUM)
-    assert client("POST", ORDERS, GOOD, **{"Content-Type": "text/plain"})[0] == 422
+    answered, answer = client("POST", ORDERS, body, **{"Content-Type": kind})
+    assert (answered, list(answer)) == (status, ["detail"])
+    assert said in answer["detail"]
     assert query(CHECKSUM) == before
+
+
+def test_newest_first(client, query):
+    there = [order for (order,) in query("SELECT id FROM orders WHERE deleted_at IS NULL ORDER BY id DESC")]
+    read: list[int] = []
+    after = ""
+    while after is not None:
+        page = client("GET", f"{ORDERS}?limit=7&sort=newest{after and f'&after={after}'}")[1]
+        read += [order["id"] for order in page["orders"]]
+        after = page["next"]
+    assert read == there
+    assert client("GET", f"{ORDERS}?sort=newest&after=0") == (200, {"orders": [], "next": None})
+
+
+def test_a_key_places_one_order(client, query):
+    one = product(query, stock=100)
+    body = GOOD | {"products": [{"productId": one, "quantity": 3}]}
+    key = {"Idempotency-Key": "first"}
+    status, order = client("POST", ORDERS, body, **key)
+    assert status == 201
+    place = client.headers["location"]
+    query("UPDATE orderdetails SET quantity = 2 WHERE id = %s", order["id"])
+    assert client("POST", ORDERS, body, **key) == (201, order), "as it was answered then"
+    assert client.headers["location"] == place
+    assert client("POST", ORDERS, dict(reversed(body.items())), **key) == (201, order), "the same, said otherwise"
+    before = query(CHECKSUM)
+    said = {"detail": "This Idempotency-Key has placed another order."}
+    assert client("POST", ORDERS, body | {"customerId": 2}, **key) == (409, said)
+    assert query(CHECKSUM) == before
+    assert client("POST", ORDERS, body, **{"Idempotency-Key": "second"})[1]["id"] > order["id"]
+    assert query("SELECT quantity FROM inventories WHERE id = %s", one) == [(94,)]
+
+
+def test_a_key_is_free_where_nothing_was_placed(client, query):
+    few = product(query, stock=1)
+    key = {"Idempotency-Key": "third"}
+    body = GOOD | {"products": [{"productId": few, "quantity": 2}]}
+    assert client("POST", ORDERS, body, **key)[0] == 400
+    assert client("POST", ORDERS, body | {"products": [{"productId": few, "quantity": 1}]}, **key)[0] == 201
+    query("DELETE FROM orders WHERE id = (SELECT max(id) FROM orders)")  # the shop is another one now
+    query("UPDATE inventories SET quantity = 5 WHERE id = %s", few)
+    assert client("POST", ORDERS, body, **key)[0] == 201
+
+
+def test_a_key_that_is_sent_at_once_places_one_order(port, query):
+    one = product(query, stock=100)
+    body = GOOD | {"products": [{"productId": one, "quantity": 1}]}
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(Client(port), "POST", ORDERS, body, **{"Idempotency-Key": "at once"}) for _ in range(24)]
+        answers = [one.result() for one in asked]
+    assert {status for status, _ in answers} == {201}
+    assert len({order["id"] for _, order in answers}) == 1
+    assert query("SELECT quantity FROM inventories WHERE id = %s", one) == [(99,)]
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "\u00e9".encode().decode("latin-1")])
+def test_a_key_is_visible_ascii(client, query, key):
+    before = query(CHECKSUM)
+    assert client("POST", ORDERS, GOOD, **{"Idempotency-Key": key})[0] == 422
+    assert query(CHECKSUM) == before
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "rebound.example"}, 421),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ],
+)
+def test_another_page_is_refused(client, headers, status):
+    answered, answer = client("GET", ORDERS, None, **headers)
+    assert (answered, list(answer)) == (status, ["detail"])
+
+
+def test_a_redirect_stays_here(port):
+    """The framework takes the redirect's place from the Host."""
+    client = Client(port)
+    client._connection.request("GET", f"{ORDERS}/", headers={"Host": "evil.example"})
+    answer = client._connection.getresponse()
+    assert (answer.status, answer.getheader("location")) == (421, None)

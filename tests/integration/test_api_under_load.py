@@ -1,11 +1,13 @@
 """The orders API under load and faults: nothing lost, no stock below zero, no answer that says more than it should."""
 
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from http.client import HTTPException
 from pathlib import Path
@@ -19,7 +21,7 @@ from serving import ORDERS, Client, serving
 from rainbow_assets.api.app import create_app
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.seed import seed
-from rainbow_assets.stack.ports import free_ports, is_open
+from rainbow_assets.stack.ports import LOOPBACK, free_ports, is_open
 
 pytestmark = pytest.mark.integration
 
@@ -105,6 +107,90 @@ def test_a_key_that_somebody_else_took_is_stepped_over(port: int, query: Query):
         assert query(LEFT, [number]) == [(number, 9)]
     finally:
         query("DELETE FROM orders WHERE customer_id IS NULL")
+
+
+def test_a_sequence_that_lies_far_behind_is_said(port: int, query: Query, capfd: pytest.CaptureFixture[str]):
+    [number] = products(query, 10)
+    query("INSERT INTO orders (id) SELECT last_value + n FROM orders_id_seq, generate_series(1, 10) AS n")
+    try:
+        assert Client(port).order((number, 1))[0] == 503
+        assert "orders_pkey are taken, 5 in a row. The sequence lies behind the table" in capfd.readouterr().err
+        assert query(LEFT, [number]) == [(number, 10)]
+    finally:
+        query("DELETE FROM orders WHERE customer_id IS NULL")
+        query("SELECT setval('orders_id_seq', max(id)) FROM orders")
+
+
+def test_readers_do_not_wait_for_writers(port: int, url: str, query: Query):
+    """Orders that all wait for one product hold every connection that writes."""
+    [number] = products(query, 1000)
+    with ThreadPoolExecutor(CLIENTS) as pool, psycopg.connect(url) as other:
+        other.execute("UPDATE inventories SET quantity = quantity WHERE id = %s", [number])
+        orders = [pool.submit(lambda: Client(port).order((number, 1))) for _ in range(CLIENTS)]
+        waits = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rainbow api' AND wait_event_type = 'Lock'"
+        )
+        while query(waits) != [(8,)]:
+            time.sleep(0.01)
+        assert Client(port)("GET", f"{ORDERS}?limit=1")[0] == 200
+        assert not any(order.done() for order in orders)
+        other.commit()
+        assert {order.result()[0] for order in orders} == {201}
+
+
+def begun(port: int, sent: str) -> socket.socket:
+    """A connection on which a request was begun."""
+    connection = socket.create_connection((LOOPBACK, port), timeout=30)
+    connection.sendall(sent.encode())
+    return connection
+
+
+HEAD = f"POST {ORDERS} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", ["", "GET /pi", "GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\n", HEAD, HEAD + "{"])
+def test_what_others_do_not_finish_keeps_nobody_out(port: int, query: Query, sent: str):
+    [number] = products(query, 10)
+    held = [begun(port, sent) for _ in range(600)]
+    try:
+        assert Client(port)("GET", ORDERS)[0] == 200
+        assert Client(port).order((number, 1))[0] == 201
+        first = held[0].recv(200)  # who waited longest made room
+        assert first == b"" if not sent else b" 503 " in first and b'{"detail": ' in first
+    finally:
+        for connection in held:
+            connection.close()
+
+
+@pytest.mark.parametrize("sent", ["", "GET /pi", HEAD + "{"])
+def test_a_request_that_does_not_come_is_given_up(url: str, sent: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("rainbow_assets.api.patience.WHOLE", 0.5)
+    with serving(create_app(url)) as port, begun(port, sent) as late, begun(port, HEAD) as dripping:
+        said = b"".join(iter(lambda: late.recv(1000), b""))
+        assert said == b"" if not sent else b" 408 " in said and b'{"detail": ' in said
+        assert is_cut_off(dripping), "bytes that come one by one are no progress"
+
+
+def is_cut_off(connection: socket.socket) -> bool:
+    """Whether a connection ends on which a byte is sent now and then."""
+    try:
+        for _ in range(100):
+            connection.sendall(b" ")
+            time.sleep(0.05)
+    except OSError:
+        return True
+    return False
+
+
+def test_a_head_without_end_is_refused(port: int):
+    with begun(port, "GET /ping HTTP/1.1\r\n") as connection:
+        with suppress(OSError):
+            for number in range(200):
+                connection.sendall(f"x-{number}: {'x' * 4000}\r\n".encode())
+                time.sleep(0.001)
+        with suppress(ConnectionResetError):
+            assert connection.recv(100)[:13] in {b"", b"HTTP/1.1 431 "}
+    assert Client(port)("GET", "/ping")[0] == 200
 
 
 def test_a_deadlock_with_somebody_else_ends_well(port: int, url: str, query: Query):
