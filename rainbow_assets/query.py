@@ -1,7 +1,7 @@
 """One query on one engine, to read: the lake (DuckDB), ClickHouse, or the source (PostgreSQL).
 
-Here: how each engine is asked without letting it write, and its refusal in one line. Not here: how the rows
-look (`cli/formats.py`).
+Here: how each engine is asked without letting it write, and its refusal in one line. Not here: which statements those
+are (`statements.py`), and how the rows look (`cli/formats.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +14,9 @@ from rainbow_assets.errors import DataError
 from rainbow_assets.settings import Settings
 
 BATCH = 2_000  # rows that are held at a time
+# A superuser reads the server's files, and a read-only transaction does not keep it from that.
+NO_SUPERUSER = """SELECT set_config('role', 'pg_read_all_data', true)
+    WHERE (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)"""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def ask(settings: Settings, engine: str, query: str, as_of: str | None = None) -
 def _lake(settings: Settings, query: str, as_of: str | None = None) -> Iterator[Answer]:
     import duckdb
 
+    from rainbow_assets import statements
     from rainbow_assets.pipeline import versions
     from rainbow_assets.systems import ducklake
 
@@ -50,14 +54,9 @@ def _lake(settings: Settings, query: str, as_of: str | None = None) -> Iterator[
         if as_of:
             ducklake.travel(connection, settings, versions.snapshot_as_of(connection, as_of))
         connection.execute(f"USE {ducklake.LAKE}")
-        statements = connection.extract_statements(query)
-        # A read-only lake does not keep COPY from writing files.
-        if [statement.type for statement in statements] not in (
-            [duckdb.StatementType.SELECT],
-            [duckdb.StatementType.EXPLAIN],
-        ):
-            raise DataError("`rainbow sql` runs one statement that reads.", "Write one SELECT, SHOW or EXPLAIN.")
-        cursor = connection.execute(statements[0])
+        statements.shut_in(connection, settings.s3_bucket)
+        statements.check_lake(connection, query)
+        cursor = connection.execute(query)
         yield Answer([column[0] for column in cursor.description or ()], _batches(cursor.fetchmany))
 
 
@@ -71,6 +70,7 @@ def _source(settings: Settings, query: str) -> Iterator[Answer]:
     with postgres.connect(url, "RAINBOW_SOURCE_URL") as connection, _refusal("The source", psycopg.Error):
         connection.read_only = True
         connection.execute("SET LOCAL TIME ZONE 'UTC'")
+        connection.execute(NO_SUPERUSER)
         # Bytes: the user's own text, without placeholders. Prepared: one statement, so none ends the transaction.
         cursor = connection.execute(query.encode(), prepare=True)
         columns = [column.name for column in cursor.description or ()]
@@ -79,9 +79,12 @@ def _source(settings: Settings, query: str) -> Iterator[Answer]:
 
 @contextmanager
 def _clickhouse(settings: Settings, query: str) -> Iterator[Answer]:
+    from rainbow_assets import statements
     from rainbow_assets.systems import clickhouse
 
     with clickhouse.connect(settings) as client, clickhouse.errors(settings, "the query"):
+        canonical = client.query("SELECT formatQuerySingleLine({query:String})", parameters={"query": query})
+        statements.check_clickhouse(canonical.result_rows[0][0])
         result = client.query(query, settings={"readonly": 1})
         yield Answer(list(result.column_names), iter([[tuple(row) for row in result.result_rows]]))
 

@@ -14,6 +14,7 @@ from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.query import ask
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
+from rainbow_assets.stack import credentials as stored
 from rainbow_assets.stack.ports import free_ports
 from rainbow_assets.systems import clickhouse, ducklake, object_store, postgres
 
@@ -105,6 +106,19 @@ def test_a_source_that_is_incomplete(shop: Settings):
     assert "rainbow seed" in broken()["Source (PostgreSQL)"]
 
 
+def test_a_sequence_that_lies_behind(shop: Settings):
+    url = shop.secret("source_url")
+    with postgres.connect(url, "test") as connection:
+        connection.execute("INSERT INTO orders (id) VALUES (7)")
+    said = broken()["Source (PostgreSQL)"]
+    assert said.startswith("The sequence of orders.id lies behind")
+    with postgres.connect(url, "test") as connection:
+        connection.execute(said[said.index("SELECT setval") :].encode())
+    assert "Source (PostgreSQL)" not in broken()
+    with postgres.connect(url, "test") as connection:
+        assert connection.execute("INSERT INTO orders DEFAULT VALUES RETURNING id").fetchone() == (8,)
+
+
 def test_clickhouse_in_use_is_well(shop: Settings):
     with clickhouse.connect(shop):
         done = subprocess.run([str(RAINBOW), "doctor"], capture_output=True, text=True, check=False)
@@ -178,3 +192,76 @@ def test_sql_only_reads(lake: Settings, engine: str):
 def test_sql_reads_many_rows(shop: Settings):
     with ask(shop, "source", "SELECT * FROM generate_series(1, 5000) AS g (n)") as answer:
         assert [row for batch in answer.batches for row in batch] == [(number,) for number in range(1, 5001)]
+
+
+# Beside the warehouse: files of this machine, other systems, secrets; `{folder}` holds one.
+ELSEWHERE = {
+    "lake": (
+        "FROM read_text('{folder}/secret')",
+        "FROM glob('{folder}/*')",
+        "FROM read_text('/proc/self/environ')",
+        "FROM read_text('s3://elsewhere/secret')",
+        "FROM read_text('http://127.0.0.1:{port}/')",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO 's3://{bucket}/raw/planted'",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{folder}/planted'",
+        "FROM postgres_query('__ducklake_metadata_lake', 'DELETE FROM ducklake_snapshot RETURNING 1')",
+        "FROM postgres_scan('postgresql://127.0.0.1:{port}/x', 'public', 'orders')",
+        "FROM duckdb_secrets()",
+        "FROM ducklake_expire_snapshots('lake', older_than => now())",
+    ),
+    "source": (
+        "SELECT pg_read_file('/etc/hostname')",
+        "COPY (SELECT 1) TO PROGRAM 'cat > {folder}/planted'",
+        "COPY (SELECT 1) TO '{folder}/planted'",
+        "SELECT pg_ls_dir('/')",
+        "SELECT set_config('transaction_read_only', 'off', true)",
+    ),
+    "clickhouse": (
+        "SELECT file('{folder}/secret')",
+        "SELECT * FROM file('{folder}/secret', 'RawBLOB')",
+        "DESCRIBE file('{folder}/secret', 'CSVWithNames')",
+        "SELECT 1 INTO /* x */ OUTFILE '{folder}/planted'",
+        "SELECT * FROM url('http://127.0.0.1:{port}/', 'CSV')",
+        "SYSTEM STOP MERGES",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("engine", "user"), [*((engine, "its own") for engine in ELSEWHERE), ("source", "a superuser")]
+)
+def test_sql_reads_the_warehouse_and_nothing_else(
+    stack: Settings, lake: Settings, tmp_path: Path, engine: str, user: str
+):
+    if user == "a superuser":
+        password = stored.ensure(stack.home).postgres
+        _head, _, rest = lake.secret("source_url").rpartition("@")
+        lake.record(source_url=f"postgresql://postgres:{password}@{rest}")
+    (tmp_path / "secret").write_text("hush\n1\n")
+    place = {"folder": tmp_path, "port": free_ports(1)[0], "bucket": lake.s3_bucket}
+    store = object_store.client(lake)
+    before = list(object_store.keys(store, lake.s3_bucket, ""))
+    for query in ELSEWHERE[engine]:
+        with pytest.raises(RainbowError) as caught, ask(Settings.load(), engine, query.format(**place)) as answer:
+            list(answer.batches)
+        assert "\n" not in str(caught.value), query
+        assert "hush" not in str(caught.value), query
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+    assert list(object_store.keys(store, lake.s3_bucket, "")) == before
+
+
+def test_sql_reads_the_bucket_and_the_catalog(lake: Settings):
+    store = object_store.client(lake)
+    store.put_object(Bucket=lake.s3_bucket, Key="note", Body=b"here")
+    for query, rows in {
+        f"SELECT content FROM read_text('s3://{lake.s3_bucket}/note')": [("here",)],
+        "SELECT a FROM marts.t": [(7,)],
+        "SELECT count(*) FROM ducklake_snapshots('lake')": None,
+        "SELECT a.path FROM duckdb_databases() AS a": None,
+    }.items():
+        with ask(lake, "lake", query) as answer:
+            found = [row for batch in answer.batches for row in batch]
+        assert found
+        assert rows in (None, found), query
+        assert lake.secret("s3_secret_key") not in str(found)
+        assert lake.secret("catalog_url").split(":")[2].split("@")[0] not in str(found)
