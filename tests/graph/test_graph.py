@@ -8,6 +8,8 @@ import yaml
 
 from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation.days import PARTITIONED
+from rainbow_assets.defs.automation.jobs import CODE_VERSION
+from rainbow_assets.defs.automation.runs import BEGAN, PROCESS
 from rainbow_assets.defs.partitions import DAILY, daily_partitions
 from rainbow_assets.defs.transform.project import DBT_DIR, dbt_tests
 from rainbow_assets.pipeline.publish_tables import SERVED
@@ -109,6 +111,11 @@ def test_every_check_says_what_it_checks_and_links_to_what_to_do(key):
     page = answer(place.removeprefix(PLACE))
     assert page.status_code == 200
     assert f'id="{section}"' in page.body.decode()
+
+
+def test_what_runs_are_tagged_with_does_not_fill_the_runs_page():
+    assert set(defs.resolve_job_def("batch_job").run_tags) == {CODE_VERSION}
+    assert all(tag.startswith(".dagster/") for tag in (CODE_VERSION, BEGAN, PROCESS))
 
 
 def test_lineage_runs_in_one_direction():

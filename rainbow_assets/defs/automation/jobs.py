@@ -9,7 +9,7 @@ from rainbow_assets.defs.partitions import range_tags
 from rainbow_assets.settings import Settings
 from rainbow_assets.version import code_version
 
-CODE_VERSION = "rainbow/code_version"
+CODE_VERSION = ".dagster/rainbow_code_version"  # that prefix keeps it out of the runs page
 
 batch_job = dg.define_asset_job(
     "batch_job",

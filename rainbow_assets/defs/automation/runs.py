@@ -9,8 +9,9 @@ import socket
 import dagster as dg
 import psutil
 
-BEGAN = "rainbow/began"  # the tag of a run that has no launcher: when its command began, which loads much before it
-PROCESS = "rainbow/process"  # the tag of a run that has no launcher: host, process and when it began
+# The tags of a run that has no launcher; their prefix keeps them out of the runs page.
+BEGAN = ".dagster/rainbow_began"  # when its command began, which loads much before it
+PROCESS = ".dagster/rainbow_process"  # host, process and when it began
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
