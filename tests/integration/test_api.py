@@ -240,7 +240,7 @@ def test_a_hostile_body_is_refused_and_changes_nothing(client, query, body):
         ("GET", "/%201", 422),
         ("GET", "/1_0", 422),
         ("GET", "/1.0", 422),
-        ("GET", "/\u0661".encode().decode("latin-1"), 422),
+        ("GET", "/%D9%A1", 422),
         ("GET", "?limit=+5", 422),
         ("GET", "?limit=1_0", 422),
         ("GET", "?after=1.0", 422),
@@ -324,7 +324,7 @@ def test_a_key_that_is_sent_at_once_places_one_order(port, query):
     one = product(query, stock=100)
     body = GOOD | {"products": [{"productId": one, "quantity": 1}]}
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(Client(port), "POST", ORDERS, body, **{"Idempotency-Key": "at once"}) for _ in range(24)]
+        asked = [pool.submit(Client(port), "POST", ORDERS, body, **{"Idempotency-Key": "at-once"}) for _ in range(24)]
         answers = [one.result() for one in asked]
     assert {status for status, _ in answers} == {201}
     assert len({order["id"] for _, order in answers}) == 1

@@ -109,12 +109,12 @@ def test_a_key_that_somebody_else_took_is_stepped_over(port: int, query: Query):
         query("DELETE FROM orders WHERE customer_id IS NULL")
 
 
-def test_a_sequence_that_lies_far_behind_is_said(port: int, query: Query, capfd: pytest.CaptureFixture[str]):
+def test_a_sequence_that_lies_far_behind_is_said(port: int, query: Query, caplog: pytest.LogCaptureFixture):
     [number] = products(query, 10)
     query("INSERT INTO orders (id) SELECT last_value + n FROM orders_id_seq, generate_series(1, 10) AS n")
     try:
         assert Client(port).order((number, 1))[0] == 503
-        assert "orders_pkey are taken, 5 in a row. The sequence lies behind the table" in capfd.readouterr().err
+        assert "orders_pkey are taken, 5 in a row. The sequence lies behind the table" in caplog.text
         assert query(LEFT, [number]) == [(number, 10)]
     finally:
         query("DELETE FROM orders WHERE customer_id IS NULL")
