@@ -4,17 +4,16 @@ Here: counts of rows that one layer has and the other lacks. Not here: a check's
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import duckdb
 from pyiceberg.catalog.sql import SqlCatalog
 
-from rainbow_assets.pipeline import extract, values
+from rainbow_assets.pipeline import checksum, extract, values
 from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.landing import Days, LandingFile
 from rainbow_assets.pipeline.register import SCHEMA
 from rainbow_assets.pipeline.source_errors import source_errors
-from rainbow_assets.systems import ducklake, iceberg, postgres
+from rainbow_assets.systems import ducklake, iceberg
 from rainbow_assets.systems.ducklake import LAKE, literal, quote
 from rainbow_assets.tables import SourceTable
 
@@ -45,15 +44,13 @@ def stated_rows(connection: duckdb.DuckDBPyConnection, files: list[LandingFile])
 class Completeness:
     """`rows`: what the source holds; `missing`: of these, what is not the version that counts in raw.
 
-    `repeated`: versions that raw holds twice without another one in between. `at`: whatever was committed before this
-    moment (UTC, the source's clock) was looked at.
+    `repeated`: versions that raw holds twice without another one in between.
     """
 
     rows: int
     missing: int
     repeated: int
     sample: list[str]
-    at: datetime
 
     @property
     def passed(self) -> bool:
@@ -76,7 +73,6 @@ def source_in_raw(
     Raises:
         TransientError: the source or the lake does not answer.
     """
-    [(at,)] = postgres.fetch(source_url, "RAINBOW_SOURCE_URL", "SELECT now() AT TIME ZONE 'UTC'")
     rows, missing, repeated, sample = 0, 0, 0, list[str]()
     with ducklake.transaction(connection):  # for its failures
         connection.execute(extract.postgres_source(source_url))
@@ -84,47 +80,54 @@ def source_in_raw(
             query = extract.source_query(table, columns, part, exact=True)
             with source_errors(source_url, f"{table.name} for {part}", query):
                 rows += extract.stage(connection, table, columns, part, exact=True)
-            lost, keys = _missing(connection, table, columns, part)
+            source, raw = f"(SELECT {_names(columns)} FROM {extract.ROWS})", _raw(table, part)
+            if _summed(connection, source) == _summed(connection, _exact(table, columns, raw)):
+                continue  # the same rows, each as often
+            lost, keys = _missing(connection, table, columns, source, raw)
             missing, sample = missing + lost, [*sample, *keys][:SAMPLE]
-            repeated += _repeated(connection, table, columns, part)
+            repeated += _repeated(connection, table, columns, raw)
         connection.execute(f"DROP TABLE IF EXISTS {extract.ROWS}")
-    return Completeness(rows, missing, repeated, sample, at)
+    return Completeness(rows, missing, repeated, sample)
+
+
+def _names(columns: Columns) -> str:
+    return ", ".join(quote(name) for name in columns.held)
+
+
+def _exact(table: SourceTable, columns: Columns, raw: str) -> str:
+    """SQL: what `raw` holds, money as the source writes it, all of it; what its column cannot hold was rescued."""
+    money = {
+        name: f"coalesce({quote(name)}::VARCHAR, {values.RESCUED} ->> {literal(name)}) AS {quote(name)}"
+        for name in table.money
+    }
+    return f"(SELECT {', '.join(money.get(name) or quote(name) for name in columns.held)} FROM {raw})"
+
+
+def _summed(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[object, ...] | None:
+    return connection.execute(f"SELECT count(*), {checksum.row_hash('r')} FROM {relation} AS r").fetchone()
 
 
 def _missing(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: Columns, days: Days
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: Columns, source: str, raw: str
 ) -> tuple[int, list[str]]:
-    """How many of the source's rows, staged, are not what counts in raw, and some of them.
-
-    Money is compared as the source writes it, all of it; where raw's column cannot hold it, `rescued_data` does.
-    """
-    exact = ", ".join(
-        f"coalesce({quote(name)}::VARCHAR, {values.RESCUED} ->> {literal(name)}) AS {quote(name)}"
-        for name in table.money
-    )
-    replaced = f"REPLACE ({exact})" if exact else ""
-    names = ", ".join(quote(name) for name in columns.held)
+    """How many of the rows in `source` are not what counts in `raw`, and some of them."""
     keys = ", ".join(quote(name) for name in [*table.key, "updated_at"])
+    newest = f"({extract.newest(table, columns.held, raw)})"
     found = connection.execute(f"""
         SELECT count(*) OVER (), row({keys})::VARCHAR
-        FROM (
-            SELECT {names} FROM {extract.ROWS}
-            EXCEPT
-            SELECT * {replaced} FROM ({extract.newest(table, columns.held, _raw(table, days))}))
+        FROM (FROM {source} EXCEPT FROM {_exact(table, columns, newest)})
         ORDER BY ALL LIMIT {SAMPLE}""").fetchall()
     return (found[0][0] if found else 0), [text for _, text in found]
 
 
-def _repeated(connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: Columns, days: Days) -> int:
-    """How many rows of raw are what the extraction before them, or another file of the same one, holds."""
+def _repeated(connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: Columns, raw: str) -> int:
+    """How many rows of `raw` are what the extraction before them, or another file of the same one, holds."""
     version = ", ".join(quote(name) for name in [*table.key, "updated_at"])
     content = f"hash({', '.join(quote(name) for name in columns.of_raw)})"
     row = connection.execute(f"""
         SELECT count(*) FROM (
-            SELECT {content} AS content,
-                lag({content}) OVER (PARTITION BY {version} ORDER BY extracted_at, {content}) AS before
-            FROM {_raw(table, days)}
-            WHERE ({version}) IN (SELECT ({version}) FROM {_raw(table, days)} GROUP BY ALL HAVING count(*) > 1))
+            SELECT content, lag(content) OVER (PARTITION BY {version} ORDER BY extracted_at, content) AS before
+            FROM (SELECT {version}, extracted_at, {content} AS content FROM {raw}))
         WHERE content = before""").fetchone()
     assert row is not None  # noqa: S101 - an aggregate has a row
     return int(row[0])

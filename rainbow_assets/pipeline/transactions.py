@@ -19,18 +19,18 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 # Whatever may write rows. Whether a transaction only reads, PostgreSQL does not say of other sessions;
 # nor when a prepared one began: taken as within a day before it was prepared.
 WRITERS = """
-    SELECT pid, usename, application_name, xact_start AT TIME ZONE 'UTC', state
+    SELECT
+        pid, coalesce(usename, backend_type) AS owner, application_name, xact_start AT TIME ZONE 'UTC' AS since, state
     FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start AT TIME ZONE 'UTC' < %s
         AND backend_type NOT IN ('walsender', 'autovacuum worker', 'parallel worker')
     UNION ALL
     SELECT NULL, owner, gid, (prepared AT TIME ZONE 'UTC') - interval '1 day', 'prepared'
     FROM pg_prepared_xacts
-    WHERE database = current_database() AND (prepared AT TIME ZONE 'UTC') - interval '1 day' < %s
-    ORDER BY 4"""
+    WHERE database = current_database() AND (prepared AT TIME ZONE 'UTC') - interval '1 day' < %s"""
 # Of other roles' sessions all but a few columns are NULL, for who lacks pg_read_all_stats. A walsender writes nothing.
 ROUND = """
-    SELECT now() AT TIME ZONE 'UTC', pg_is_in_recovery(), current_user, (
+    SELECT now() AT TIME ZONE 'UTC' AS at, pg_is_in_recovery(), current_user, (
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND query = '<insufficient privilege>'
             AND pid NOT IN (SELECT pid FROM pg_stat_replication))"""
@@ -56,7 +56,10 @@ class Session:
 
 @dataclass(frozen=True)
 class Open:
-    """What may still write rows of days that end at `end`; `untold`: why that cannot be told, if so."""
+    """What may still write rows of days that end at `end`; `untold`: why that cannot be told, if so.
+
+    `at`: when it was looked at (UTC, the source's clock); whatever was committed before, a reader sees from then on.
+    """
 
     end: datetime
     at: datetime
@@ -95,8 +98,10 @@ def look(source_url: str, end: datetime) -> Open:
     Raises:
         TransientError, SettingsError: the source does not answer.
     """
-    [(at, is_standby, user, hidden)] = postgres.fetch(source_url, SETTING, ROUND)
-    rows = postgres.fetch(source_url, SETTING, WRITERS, [end, end])
+    query = f"SELECT * FROM ({ROUND}) AS round LEFT JOIN ({WRITERS}) AS writers ON true ORDER BY since"
+    rows = postgres.fetch(source_url, SETTING, query, [end, end])
+    at, is_standby, user, hidden = rows[0][:4]
+    sessions = [Session(*row[4:]) for row in rows if row[4:] != (None,) * 5]
     untold = ""
     if at < end:
         untold = "the day has not ended in the source"
@@ -104,7 +109,7 @@ def look(source_url: str, end: datetime) -> Open:
         untold = "the source is a standby, which does not know the transactions that are open on its primary"
     elif hidden:
         untold = f"{hidden} sessions of other roles are hidden: GRANT pg_read_all_stats TO {user}"
-    return Open(end, at, [Session(*row) for row in rows], untold)
+    return Open(end, at, sessions, untold)
 
 
 def wait(source_url: str, end: datetime, until: float, say: Callable[[str], None]) -> Open:

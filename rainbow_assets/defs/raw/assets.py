@@ -61,7 +61,7 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
             counts = ducklake.known_files(connection, register.SCHEMA, table.name, of_days)
             columns = register.known_columns(connection, table)
             there = drift.check(source, table, columns)
-            found = transactions.look(source, days.end)
+            found = transactions.look(source, days.end)  # before the comparison, which then sees all that had ended
             complete = {
                 part: reconcile.source_in_raw(connection, source, table, there, part)
                 for part in (days, earlier)
@@ -75,7 +75,7 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
                     open_checks.settle(connection, catalog_url, asset, reasons, part, context.run.run_id)
                 settled = found.settled(part) if looked.passed and table.name in coverage.TABLES else None
                 if settled and (done.ducklake or not coverage.is_noted(connection, table.name, settled)):
-                    coverage.note(connection, table.name, settled, looked.at, context.run.run_id)
+                    coverage.note(connection, table.name, settled, found.at, context.run.run_id)
             with ducklake.transaction(connection):  # for its failures
                 daily = table.name in DAILY_TABLES
                 volumes = volume.volumes(connection, table.name, days, settings) if daily else None
