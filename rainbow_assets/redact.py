@@ -3,8 +3,6 @@
 import re
 from urllib.parse import unquote, urlsplit
 
-from pydantic import SecretStr
-
 # Where a password stands in a URL: up to its last @, up to its first, and among the options.
 PASSWORDS = (r"://[^:@/]*:(.*)@", r"://[^:@/]*:([^@]*)@", r"[?&]\w*password=([^&]*)")
 SHORT = 8  # a path of a few letters is no password
@@ -18,21 +16,13 @@ def redact(text: str) -> str:
 
 
 def _secrets() -> set[str]:
-    from rainbow_assets.errors import SettingsError
     from rainbow_assets.settings import Settings
 
-    try:
-        settings = Settings.load()
-    except SettingsError:  # its own message holds no value
-        return set()
     found: set[str] = set()
-    for field in Settings.model_fields:
-        value = getattr(settings, field)
-        if isinstance(value, SecretStr):
-            clear = value.get_secret_value()
-            written = {one for where in PASSWORDS for one in re.findall(where, clear)} if "://" in clear else {clear}
-            found |= written | {unquote(password) for password in written}
-            if clear.startswith(("http://", "https://")):  # a webhook: whoever knows it may use it
-                url = urlsplit(clear)
-                found |= {clear, *(part for part in (url.path, url.query) if len(part) > SHORT)}
+    for clear in Settings.secrets():
+        written = {one for where in PASSWORDS for one in re.findall(where, clear)} if "://" in clear else {clear}
+        found |= written | {unquote(password) for password in written}
+        if clear.startswith(("http://", "https://")):  # a webhook: whoever knows it may use it
+            url = urlsplit(clear)
+            found |= {clear, *(part for part in (url.path, url.query) if len(part) > SHORT)}
     return {secret for secret in found if len(secret) > 1}

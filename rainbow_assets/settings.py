@@ -6,6 +6,8 @@ connects to a system.
 
 import os
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -207,6 +209,23 @@ class Settings(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise SettingsError(_explain(error), "Correct it and try again.") from None
+
+    @classmethod
+    def secrets(cls) -> set[str]:
+        """Every secret, as it is written in the environment and the file, and as it was read: also a malformed one."""
+        fields = {
+            f"{PREFIX}{name.upper()}" for name, field in cls.model_fields.items() if "Secret" in str(field.annotation)
+        }
+        places: list[Mapping[str, str]] = [os.environ]
+        found = set[str]()
+        with suppress(SettingsError):  # no path, or no text
+            places.append(
+                _recorded(_resolved(Path(os.environ.get("RAINBOW_HOME") or PROJECT_DIR / ".rainbow")) / "rainbow.env")
+            )
+        with suppress(SettingsError):  # its own message holds no value
+            read = vars(cls.load()).values()
+            found |= {value.get_secret_value() for value in read if isinstance(value, SecretStr)}
+        return found | {place[name] for place in places for name in fields if place.get(name)}
 
     @property
     def env_file(self) -> Path:
