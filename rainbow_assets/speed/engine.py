@@ -72,13 +72,13 @@ def properties(url: str, offsets: Path, token: str) -> dict[str, str]:
 class Engine:
     """One run of the connector, in a thread of its own."""
 
-    def __init__(self, config: dict[str, str], resume: int | None, handle: Handle) -> None:
+    def __init__(self, config: dict[str, str], resume: int | None, handle: Handle, log: Path) -> None:
         """`resume`: the LSN to go on from; None: a first copy. `handle`: takes the texts, the offset after them, their
-        number.
+        number. `log`: where Debezium tells more.
 
         The Java machine of `java.py` must run.
         """
-        self._handle = handle
+        self._handle, self._log = handle, log
         self._stopping = threading.Event()
         self._busy = threading.Lock()
         self._ended = threading.Event()
@@ -101,8 +101,8 @@ class Engine:
             raise self._error
         if self._said and not self._stopping.is_set():
             if any(mark in self._said for mark in REFUSED):
-                raise RainbowError(f"Debezium failed: {self._said}.", "See the stream's log.")
-            raise TransientError(f"Debezium failed: {self._said}.", "See the stream's log.")
+                raise RainbowError(f"Debezium failed: {self._said}.", f"See {self._log}.")
+            raise TransientError(f"Debezium failed: {self._said}.", f"See {self._log}.")
         return True
 
     def close(self) -> None:

@@ -26,6 +26,11 @@ logger.kafka.level = WARN
 """
 
 
+def log_file(settings: Settings) -> Path:
+    """What Debezium says."""
+    return settings.home / "logs" / "stream-debezium.log"
+
+
 def log_config(settings: Settings) -> Path:
     """The file that tells Debezium where to log; it is made at each start."""
     folder, logs = settings.home / "stream", settings.home / "logs"

@@ -20,7 +20,7 @@ import psycopg
 from rainbow_assets.errors import IncompleteError, RainbowError, TransientError
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed import engine, java, published, source
-from rainbow_assets.speed.logs import log_config
+from rainbow_assets.speed.logs import log_config, log_file
 from rainbow_assets.speed.sink import AfterFlush, Batch, Flushed, Position
 from rainbow_assets.speed.worker import Worker
 
@@ -109,7 +109,7 @@ class Stream:
                     return self._handle(worker, connection, lines, offset, count)
 
             resume = self._position.resume if self._position.copied else None
-            running = engine.Engine(engine.properties(url, file, self._token), resume, handle)
+            running = engine.Engine(engine.properties(url, file, self._token), resume, handle, log_file(self._settings))
             try:
                 while not self._stop.is_set() and not running.wait(0.1):
                     if self._flushed and time.monotonic() - self._flushed > LULL:
@@ -119,7 +119,7 @@ class Stream:
                 file.unlink(missing_ok=True)
             self._catch_up(worker)
             if not self._stop.is_set():
-                raise TransientError("Debezium ended by itself.", "See the stream's log.")
+                raise TransientError("Debezium ended by itself.", f"See {log_file(self._settings)}.")
 
     def _catch_up(self, worker: Worker) -> None:
         """Bring into the views what was flushed while more was waiting."""

@@ -60,7 +60,7 @@ def test_all_is_well(lake: Settings):
     assert broken() == {}
     done = subprocess.run([str(RAINBOW), "doctor"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert done.stdout.count("✓") == len(doctor.CHECKS) + 1
+    assert done.stdout.count("✓") == len(doctor.CHECKS) + 2  # and the settings, and the days
 
 
 @pytest.mark.parametrize("spoil", [elsewhere, wrong_password], ids=["dead server", "wrong password"])

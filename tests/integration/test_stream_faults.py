@@ -11,6 +11,7 @@ from streams import await_flush, batch, catch_up, differences, kill, needs_java,
 from rainbow_assets.defs.automation import signs
 from rainbow_assets.errors import RainbowError, TransientError
 from rainbow_assets.settings import Settings
+from rainbow_assets.speed import source
 from rainbow_assets.speed.sink import Position, Sink
 from rainbow_assets.speed.tables import FLUSHES
 from rainbow_assets.stack import lifecycle
@@ -126,6 +127,8 @@ def test_a_slot_that_nobody_reads_is_told(fresh_settings: Settings) -> None:
     now = time.time()
     settings = fresh_settings.model_copy(update={"alert_stream_lag_seconds": 1})
     assert [one.failure for one in signs.stream(settings, now)] == [None]  # no stream yet
+    shop(settings).close()
+    source.prepare(settings)
     with psycopg.connect(settings.secret("stream_url"), autocommit=True) as reader:
         reader.execute("SELECT pg_create_logical_replication_slot('rainbow', 'pgoutput')")
     time.sleep(1.5)
@@ -135,15 +138,13 @@ def test_a_slot_that_nobody_reads_is_told(fresh_settings: Settings) -> None:
     patient = settings.model_copy(update={"alert_stream_lag_seconds": 300})
     assert [one.failure for one in signs.stream(patient, now)] == [None]
     tight = patient.model_copy(update={"alert_stream_lag_bytes": 1})
-    with psycopg.connect(settings.secret("source_url"), autocommit=True) as source:
-        source.execute("CREATE TABLE noise AS SELECT generate_series(1, 1000)")
+    with psycopg.connect(settings.secret("source_url"), autocommit=True) as owner:
+        owner.execute("CREATE TABLE noise AS SELECT generate_series(1, 1000)")
     assert [one.failure is None for one in signs.stream(tight, now)] == [False]
 
 
 @needs_java
 def test_what_the_stream_lacks_is_said_in_one_line(fresh_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rainbow_assets.speed import source
-
     with pytest.raises(RainbowError, match="The source lacks categories"):
         source.prepare(fresh_settings)
     with shop(fresh_settings) as owner:
