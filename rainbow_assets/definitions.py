@@ -1,8 +1,12 @@
-"""The door: loads `defs/` and binds the resources. Nothing is defined here."""
+"""The graph's start: loads `defs/` and binds the resources. Nothing is defined here."""
 
 import warnings
 
-import dagster as dg
+from rainbow_assets import environment
+
+environment.guard((*environment.OURS, "DBT_"))  # this process may be a code server that somebody else started
+
+import dagster as dg  # noqa: E402 - after the guard
 
 # Single-run backfills are in beta in this version, which is pinned; a line for each asset helps nobody.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)

@@ -109,6 +109,9 @@ class Settings(BaseModel):
         pattern=rf"^\s*{HOST}(\s*,\s*{HOST})*\s*$",
         description="names, beside those of the loopback, by which the web servers are asked for; separated by commas",
     )
+    currency: str = Field(
+        default="", pattern=r"^[^\s\d<>&\"']{0,5}$", description="the shop's currency, beside amounts in the dashboard"
+    )
     alert_smtp_url: SecretStr | None = Field(
         default=None, description="smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465 (TLS)"
     )

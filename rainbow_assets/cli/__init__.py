@@ -4,6 +4,12 @@ Here: the list of verbs, and how an error ends the program. A verb is a function
 registered below; it imports what it needs inside itself, so that `rainbow --help` stays quick.
 """
 
+# ruff: noqa: E402 - the door opens before all else
+from rainbow_assets import environment
+
+environment.enter_interpreter()
+
+import errno
 import os
 import sys
 import traceback
@@ -17,6 +23,7 @@ from rainbow_assets.redact import redact
 
 PRIVATE = 0o077  # the umask: what is written is the user's own
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 app = typer.Typer(
     name="rainbow",
@@ -82,10 +89,15 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1  # it counts before the verb and after it
     os.umask(PRIVATE)
+    environment.enter()
     try:
         code = app(args=arguments, prog_name="rainbow", standalone_mode=False)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except BrokenPipeError:  # who read it, as `head` does, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     except Exception as error:  # the last stop of every error
         if debug:
             sys.stderr.write(redact(traceback.format_exc()))
@@ -104,6 +116,9 @@ def _explain(error: Exception) -> tuple[str, int]:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "rainbow"
         return f"Error: {error.format_message().rstrip('.')}. See `{path} --help`.", getattr(error, "exit_code", 2)
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        where = f" for {error.filename}" if error.filename else ""
+        return f"Error: No room is left{where}: {error.strerror}. Free some, or set RAINBOW_HOME to a larger disk.", 1
     if isinstance(error, OSError) and error.filename:
         return f"Error: {error.filename}: {error.strerror}. Check its permissions and the free space.", 1
     return f"Error: {type(error).__name__}: {error}. `--debug` shows where; this is a fault of Rainbow.", 1

@@ -24,11 +24,12 @@ TEXT_LEAST = 8  # characters that a text keeps, however many columns there are
 
 def write_json(answer: Answer, out: TextIO) -> None:
     """An array of objects, one a line: decimals as strings, times in ISO 8601, NaN and infinities as null."""
+    escaped = "utf" not in (getattr(out, "encoding", None) or "utf-8").lower()  # JSON's own way to any character
     out.write("[")
     separator = "\n"
     for row in chain.from_iterable(answer.batches):
         values = {name: _finite(value) for name, value in zip(answer.columns, row, strict=True)}
-        out.write(separator + json.dumps(values, default=_text, ensure_ascii=False))
+        out.write(separator + json.dumps(values, default=_text, ensure_ascii=escaped))
         separator = ",\n"
     out.write("\n]\n" if separator != "\n" else "]\n")
 

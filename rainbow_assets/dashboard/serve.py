@@ -11,13 +11,13 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from rainbow_assets.dashboard.theme import OPTIONS as THEME
+from rainbow_assets.environment import passed
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import PREFIX, Settings
 from rainbow_assets.stack.ports import LOOPBACK, require_free
 
 FOLDER = "dashboard"  # below RAINBOW_HOME: the server's home, so that no file of settings is in its reach
-NEEDED = ("clickhouse_url", "catalog_url", "environment", "start_date", "end_date", "allowed_hosts")
-PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
+NEEDED = ("clickhouse_url", "catalog_url", "environment", "start_date", "end_date", "allowed_hosts", "currency")
 OPTIONS = {
     "server.address": LOOPBACK,
     "server.headless": "true",
@@ -68,9 +68,9 @@ def command(port: int) -> list[str]:
 
 def environment(settings: Settings, home: Path) -> dict[str, str]:
     """The server's whole environment: the settings that it reads with, and no other secret of the caller's."""
-    told = {name: os.environ[name] for name in PASSED if name in os.environ}
+    told = {name: value for name, value in passed(os.environ).items() if not name.startswith(PREFIX)}
     for field in NEEDED:
         value = getattr(settings, field)
         if value is not None:
             told[PREFIX + field.upper()] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-    return told | {f"{PREFIX}HOME": str(home), "HOME": str(home), "DO_NOT_TRACK": "1"}
+    return told | {f"{PREFIX}HOME": str(home), "HOME": str(home)}

@@ -13,6 +13,7 @@ import duckdb
 from rainbow_assets.shop.load import LoadSummary, Report, load
 from rainbow_assets.shop.olist_files import read
 from rainbow_assets.shop.schema import script
+from rainbow_assets.systems.duckdb_engine import open_engine
 
 
 def load_olist(source_url: str, folder: Path, report: Report | None = None, *, replace: bool = False) -> LoadSummary:
@@ -44,7 +45,7 @@ def as_shop(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         DataError: a file is missing or broken.
     """
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         read(connection, folder)
         connection.execute(script("olist"))
         yield connection

@@ -17,6 +17,7 @@ from rainbow_assets.settings import LAST_DAY
 from rainbow_assets.shop import words
 from rainbow_assets.shop.load import LoadSummary, Report, load
 from rainbow_assets.shop.schema import script
+from rainbow_assets.systems.duckdb_engine import open_engine
 
 MAX_ORDERS = 1_000_000_000
 
@@ -59,7 +60,7 @@ def generate(days: int, end: date, orders_per_day: int, seed: int) -> Iterator[d
         DataError: an argument is out of range.
     """
     _check(days, end, orders_per_day)
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         # The statements join small tables to large ones, in that order; estimates of unnested rows mislead.
         connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         for name, value in _variables(days, end, days * orders_per_day, seed).items():

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from rainbow_assets.errors import DataError, IncompleteError
 from rainbow_assets.speed.tables import NEEDED, NO_DAY
+from rainbow_assets.systems.duckdb_engine import open_engine
 from rainbow_assets.systems.ducklake import literal, quote
 from rainbow_assets.tables import TABLES, SourceTable
 
@@ -79,7 +80,7 @@ def decode(lines: bytes, copy_lsn: int, token: str) -> Changes:
         DataError: a record lacks what the live views need.
     """
     changes = Changes()
-    with duckdb.connect(config={"threads": 2}) as connection:
+    with open_engine(threads=2) as connection:
         connection.register("texts", pa.table({"line": pa.array(lines.split(b"\n"), pa.binary()).cast(pa.string())}))
         connection.execute(
             f'CREATE TABLE records AS SELECT line, r.op, r.source."table" AS name, {_beaten(token)} AS beaten, '

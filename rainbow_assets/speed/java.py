@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rainbow_assets.errors import RainbowError
+from rainbow_assets.machine import MIB, machine
 
 OLDEST = 17
 HINT = f"Install Java {OLDEST} or newer (set JAVA_HOME, or have `java` on the PATH), or run `make extras`."
-MEMORY = "512m"  # Debezium's heap; its queue is bounded in bytes
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,12 @@ def start(log_config: Path) -> None:
         return
     java = find()
     # -Xrs: signals stay Python's. The C1 compiler alone would start quicker and run at half the speed.
-    options = [f"-Xmx{MEMORY}", "-XX:+UseParallelGC", "-Xrs", f"-Dlog4j2.configurationFile={log_config}"]
+    options = [
+        f"-Xmx{machine().java // MIB}m",
+        "-XX:+UseParallelGC",
+        "-Xrs",
+        f"-Dlog4j2.configurationFile={log_config}",
+    ]
     if java.version >= 24:  # JPype is native code; older ones do not know the option
         options.append("--enable-native-access=ALL-UNNAMED")
     library = next(java.home.glob("lib/**/libjvm.*"), None)

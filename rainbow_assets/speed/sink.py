@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
@@ -24,6 +23,7 @@ from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, VISIBLE, chang
 from rainbow_assets.speed.unsent import fill, unsent
 from rainbow_assets.systems import clickhouse
 from rainbow_assets.systems.clickhouse import literal, quote
+from rainbow_assets.systems.duckdb_engine import open_engine
 from rainbow_assets.tables import TABLES, SourceTable
 
 AfterFlush = Callable[[Client], object]
@@ -313,7 +313,7 @@ def _held_before(client: Client, table: SourceTable, rows: pa.Table, deleted: pa
     """The current rows of these keys, as they were before."""
     columns, key = ", ".join(map(quote, table.columns)), ", ".join(map(quote, table.key))
     held = {name: pa.chunked_array([*rows[name].chunks, *deleted[name].chunks]) for name in table.key}
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         connection.register("rows_now", pa.table(held))
         each = f"concat_ws(',', {', '.join(table.key)})"
         ((keys,),) = connection.execute(

@@ -4,11 +4,11 @@ Here: which values are missing, and what they are. Not here: what the records me
 (`sink.py`).
 """
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from rainbow_assets.errors import IncompleteError
+from rainbow_assets.systems.duckdb_engine import open_engine
 from rainbow_assets.systems.ducklake import quote
 from rainbow_assets.tables import SourceTable
 
@@ -32,7 +32,7 @@ def fill(table: SourceTable, rows: pa.Table, columns: list[str], before: pa.Tabl
     Raises:
         IncompleteError: a value was never read.
     """
-    with duckdb.connect(config={"threads": 2}) as connection:
+    with open_engine(threads=2) as connection:
         for name, held in (("rows_now", rows), ("rows_before", before), ("rows_deleted", deleted)):
             connection.register(name, held)
         key = ", ".join(map(quote, table.key))

@@ -16,18 +16,12 @@ def ensure_bucket(port: int, credentials: Credentials, region: str, bucket: str)
     Raises:
         StackError: the server does not let itself be used.
     """
-    import boto3  # here, because half a second of import would slow `status` and `env`
-    from botocore.config import Config
+    # Here, because half a second of import would slow `status` and `env`.
     from botocore.exceptions import BotoCoreError, ClientError
 
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint(port),
-        aws_access_key_id=credentials.s3_access_key,
-        aws_secret_access_key=credentials.s3_secret_key,
-        region_name=region,
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5, "mode": "standard"}),
-    )
+    from rainbow_assets.systems.object_store import open_client
+
+    client = open_client(endpoint(port), credentials.s3_access_key, credentials.s3_secret_key, region)
     try:
         if bucket not in {entry["Name"] for entry in client.list_buckets()["Buckets"]}:
             client.create_bucket(Bucket=bucket)

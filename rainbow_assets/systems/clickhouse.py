@@ -19,7 +19,9 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error, OperationalError
 
 from rainbow_assets.errors import DataError, RainbowError, SettingsError, TransientError
+from rainbow_assets.machine import machine
 from rainbow_assets.settings import Settings
+from rainbow_assets.systems.object_store import refusal
 
 DATABASE = "rainbow"
 PORTS = {"clickhouse": 8123, "clickhouses": 8443}
@@ -28,6 +30,13 @@ HINT = "See `rainbow doctor`."
 # Codes of failures that pass: timeouts, too many queries, network, memory, too many parts, S3.
 TRANSIENT = {159, 202, 209, 210, 241, 252, 499}
 REFUSED = {192, 193, 194, 497, 516}
+
+# Of the embedded engine: memory as the machine allows it, and a cache of marks (5 GB by itself) that fits into it.
+CONFIGURATION = """<clickhouse>
+    <max_server_memory_usage>{memory}</max_server_memory_usage>
+    <mark_cache_size>{marks}</mark_cache_size>
+</clickhouse>
+"""
 
 TYPES = {
     "BOOLEAN": "Bool",
@@ -127,7 +136,7 @@ def errors(settings: Settings, doing: str) -> Iterator[None]:
             raise RainbowError(message, "Check the user and password in RAINBOW_CLICKHOUSE_URL.") from None
         denied = code == 499 and re.search(r"response code: 40[13]", str(error))
         if denied:
-            raise RainbowError(message, "Check RAINBOW_S3_ACCESS_KEY and RAINBOW_S3_SECRET_KEY.") from None
+            raise refusal("RequestTimeTooSkewed" if "RequestTimeTooSkewed" in str(error) else message) from None
         if code in TRANSIENT or (code is None and isinstance(error, OperationalError)):
             raise TransientError(message, HINT) from None
         raise RainbowError(message, HINT) from None
@@ -184,7 +193,7 @@ def _embedded(path: Path, wait: float) -> Client:
         holder = _holder(path / "status")
         if holder is None:
             try:
-                return clickhouse_connect.get_client(interface="chdb", path=str(path))
+                return clickhouse_connect.get_client(interface="chdb", path=f"{path}?config-file={_configure(path)}")
             except ClickHouseError as error:
                 if "different path" in str(error):
                     raise RainbowError(
@@ -198,6 +207,15 @@ def _embedded(path: Path, wait: float) -> Client:
                 "Wait for that process or stop it, or set RAINBOW_CLICKHOUSE_URL to a server.",
             )
         time.sleep(0.1)
+
+
+def _configure(path: Path) -> Path:
+    """The engine's settings, beside the database; without them it takes a `config.xml` of the current folder."""
+    file, memory = path.with_name(f"{path.name}.xml"), machine().clickhouse
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.write_text(CONFIGURATION.format(memory=memory, marks=memory // 8))
+    draft.replace(file)
+    return file
 
 
 def _holder(status: Path) -> str | None:

@@ -17,11 +17,13 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.flags import get_flags
 from dbt_common.invocation import get_invocation_id
 
+from rainbow_assets import environment
 from rainbow_assets.errors import TransientError
 from rainbow_assets.pipeline import builds
 from rainbow_assets.pipeline.model_code import Node, nodes
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake, postgres
+from rainbow_assets.systems.duckdb_engine import options
 
 BUILDS = {"build", "run"}
 
@@ -34,8 +36,13 @@ class Plugin(BasePlugin):
     """
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:  # noqa: ARG002 - dbt-duckdb's signature
-        """Read the settings once for each run of dbt."""
+        """Read the settings once for each run of dbt, which may have been started by hand."""
+        environment.guard()
         self.settings = Settings.load()
+
+    def update_connection_config(self, creds: Any, config: dict[str, Any]) -> None:  # noqa: ANN401, ARG002
+        """Open DuckDB as everywhere else."""
+        config.update(options())
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Wait for the warehouse's lock, set up DuckDB, attach the lake, and say what a build has to do.

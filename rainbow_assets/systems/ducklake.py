@@ -12,12 +12,12 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import psutil
 
 from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import scratch
-from rainbow_assets.systems.object_store import duckdb_endpoint
+from rainbow_assets.systems.duckdb_engine import forget_environment, open_engine
+from rainbow_assets.systems.object_store import duckdb_endpoint, refusal
 from rainbow_assets.systems.postgres_errors import connection_error
 from rainbow_assets.systems.postgres_session import parameters
 
@@ -53,11 +53,10 @@ def setup_statements(settings: Settings) -> list[str]:
         s3 |= {"ENDPOINT": endpoint, "URL_STYLE": "path", "USE_SSL": str(use_ssl).lower()}
     return [
         *(f"LOAD {literal(extension_file(name))}" for name in EXTENSIONS),
+        *forget_environment(),
         "SET TimeZone = 'UTC'",
-        "SET autoinstall_known_extensions = false",
         # A folder for one connection alone: two that share one corrupt each other's rows.
         f"SET temp_directory = {literal(scratch.path(settings, 'duckdb'))}",
-        f"SET memory_limit = '{psutil.virtual_memory().total // 2**21} MiB'",  # half: dbt and ClickHouse work beside it
         "SET pg_use_ctid_scan = false",  # the source is read by its index on updated_at, never by whole tables
         "SET ducklake_max_retry_count = 100",
         f"CREATE OR REPLACE SECRET rainbow_s3 (TYPE s3, {', '.join(f'{k} {literal(v)}' for k, v in s3.items())})",
@@ -104,7 +103,7 @@ def connect(settings: Settings, read_only: bool = False) -> Iterator[duckdb.Duck
         SettingsError: a setting of the lake is missing, or the catalog refuses it.
         DataError: `read_only`, and there is no lake yet.
     """
-    connection = duckdb.connect()
+    connection = open_engine()
     try:
         for statement in setup_statements(settings):
             connection.execute(statement)
@@ -140,8 +139,7 @@ def store_errors() -> Iterator[None]:
     except duckdb.IOException as error:
         reason, status = one_line(error), getattr(error, "status_code", 0)
         if status in {401, 403}:
-            hint = "Check RAINBOW_S3_ACCESS_KEY and RAINBOW_S3_SECRET_KEY."
-            raise RainbowError(f"The object store refuses the credentials: {reason}.", hint) from None
+            raise refusal(str(error)) from None
         if status >= 500 or " error for HTTP " in reason:
             hint = "Check RAINBOW_S3_ENDPOINT; see `rainbow doctor`."
             raise TransientError(f"The object store does not answer: {reason}.", hint) from None

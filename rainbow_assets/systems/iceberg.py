@@ -15,6 +15,7 @@ from pyiceberg.exceptions import (
     NoSuchTableError,
     TableAlreadyExistsError,
 )
+from pyiceberg.io import FileIO, load_file_io
 from pyiceberg.manifest import DataFile
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
@@ -35,13 +36,16 @@ from pyiceberg.types import (
 )
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from rainbow_assets.errors import DataError, TransientError
+from rainbow_assets import environment
+from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.postgres_url import sqlalchemy
 from rainbow_assets.settings import Settings
+from rainbow_assets.systems.object_store import refusal
 from rainbow_assets.systems.postgres_errors import connection_error
 
 PARTITION = "change_date"
 RUN_ID = "rainbow.run_id"  # in a snapshot's summary
+DENIED = ("ACCESS_DENIED", "HTTP status 401", "HTTP status 403", "RequestTimeTooSkewed")  # Arrow's words
 TYPES: dict[str, IcebergType] = {
     "BOOLEAN": BooleanType(),
     "INTEGER": IntegerType(),
@@ -60,18 +64,33 @@ def connect(settings: Settings) -> SqlCatalog:
     Raises:
         TransientError: the catalog's database does not answer.
     """
-    properties = {
+    properties = _store(settings) | {
         "uri": sqlalchemy(settings.secret("iceberg_catalog_url"), "psycopg"),
         "warehouse": f"s3://{settings.s3_bucket}/iceberg",
+    }
+    with _catalog_errors():
+        return SqlCatalog("rainbow", **properties)
+
+
+def file_io(settings: Settings) -> FileIO:
+    """How Iceberg reads and writes the object store."""
+    return load_file_io(_store(settings), f"s3://{settings.s3_bucket}/iceberg")
+
+
+def _store(settings: Settings) -> dict[str, str]:
+    """What pyiceberg must know of the object store."""
+    properties = {
         "s3.access-key-id": settings.secret("s3_access_key"),
         "s3.secret-access-key": settings.secret("s3_secret_key"),
         "s3.region": settings.s3_region,
         "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
     }
+    address = settings.s3_endpoint or f"https://s3.{settings.s3_region}.amazonaws.com"
+    if proxy := environment.proxy_for(address):  # Arrow itself knows of none
+        properties["s3.proxy-uri"] = proxy
     if settings.s3_endpoint:
         properties |= {"s3.endpoint": settings.s3_endpoint, "s3.force-virtual-addressing": "false"}
-    with _catalog_errors():
-        return SqlCatalog("rainbow", **properties)
+    return properties
 
 
 def ensure_table(catalog: SqlCatalog, namespace: str, name: str, columns: dict[str, str]) -> Table:
@@ -216,6 +235,28 @@ def _create(catalog: SqlCatalog, namespace: str, name: str, columns: dict[str, s
 
 
 @contextmanager
+def store_errors() -> Iterator[None]:
+    """The object store's failures in one line, as Arrow tells them.
+
+    Raises:
+        TransientError: the store does not answer.
+        RainbowError: it refuses the credentials.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _store_failed(error) from None
+
+
+def _store_failed(error: OSError) -> RainbowError:
+    reason = " ".join(str(error).split())
+    if isinstance(error, PermissionError) or any(mark in reason for mark in DENIED):
+        return refusal(reason[:300])
+    hint = "Check RAINBOW_S3_ENDPOINT; see `rainbow doctor`."
+    return TransientError(f"The object store failed at an Iceberg file: {reason[:200].rstrip('.')}.", hint)
+
+
+@contextmanager
 def _exists_is_fine() -> Iterator[None]:
     """Two runs may create the same thing at once; one of them does."""
     try:
@@ -236,7 +277,9 @@ def _catalog_errors() -> Iterator[None]:
     except (ValueError, OverflowError) as error:  # pyiceberg's words for a file or a schema that does not fit
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"Iceberg refuses the table or its files: {reason}.") from None
-    except (SQLAlchemyError, OSError) as error:
+    except OSError as error:  # also when it is the object store that fails
+        raise _store_failed(error) from None
+    except SQLAlchemyError as error:
         reason = str(error).strip().splitlines()[0][:200]
         hint = "Check RAINBOW_ICEBERG_CATALOG_URL and RAINBOW_S3_ENDPOINT; see `rainbow doctor`."
         raise TransientError(f"The Iceberg catalog failed: {reason}.", hint) from None

@@ -41,9 +41,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["rainbow", *arguments])
-    before = os.umask(0)
+    before, environment = os.umask(0), dict(os.environ)
     with pytest.raises(SystemExit) as ended:
         cli.main()
+    os.environ.clear()  # it clears its environment, and this is ours too
+    os.environ.update(environment)
     assert os.umask(before) == 0o077, "what it writes is the user's own"
     return int(ended.value.code or 0)
 
