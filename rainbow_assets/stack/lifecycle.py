@@ -1,12 +1,13 @@
 """Up, down and status of the embedded stack as a whole.
 
-`up` is safe to repeat: it starts what does not run, restarts what hangs, runs on another port or was started by an
-older version with open doors, and creates what is missing. A file lock keeps a second `up` or `down` of the same home
-waiting. Not here: how a server works
-(`postgres.py`, `seaweedfs.py`).
+`up` is safe to repeat: it starts what does not run, restarts what is ending, runs on another port or was started by an
+older version with open doors, and creates what is missing. What merely does not answer is never stopped but by `down`:
+a run may be at work in it. A file lock keeps a second `up` or `down` of the same home waiting. Not here: how a server
+works (`postgres.py`, `seaweedfs.py`).
 """
 
 import fcntl
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,12 +26,14 @@ from rainbow_assets.stack.seaweedfs import SeaweedServer
 
 Server = PostgresServer | SeaweedServer
 Report = Callable[[str], None]
+PATIENCE = {"busy": RECOVERY, "silent": 30.0}  # seconds that `up` waits for a server in such a state
+ROOM = 300_000_000  # bytes: an empty PostgreSQL is 40 MB, and writes 64 MB of log at once; a full one loses commits
 FORBIDDEN = ',"$`\\?#%\n'  # characters of a path that a shell, a URL or SeaweedFS would read otherwise
 
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One part of the stack: `state` is up, busy (recovering), stuck, outdated, down or embedded (in each process)."""
+    """One part of the stack: `state` is one of `processes.State`, on another port, or embedded (in each process)."""
 
     part: str
     state: str
@@ -48,13 +51,16 @@ def up(settings: Settings, report: Report = lambda _line: None) -> Settings:
     """Start the stack, record its settings in `rainbow.env`, and return them.
 
     Raises:
-        StackError: a port is taken, or a server does not start; what this call started is stopped again.
+        StackError: a port is taken, the disk is full, or a server does not start; what this call started is stopped
+            again.
     """
     if set(FORBIDDEN) & set(str(settings.home)):
         raise StackError(f"RAINBOW_HOME {str(settings.home)!r} holds one of {FORBIDDEN!r}.", "Choose a plainer path.")
     with _lock(settings.home):
         credentials = stored.ensure(settings.home)
         to_start = [server for server in _servers(settings) if not _runs(server)]
+        if to_start:
+            _require_room(settings.home)
         for server in to_start:
             require_free(server.port, server.setting)
         try:
@@ -104,16 +110,35 @@ def _servers(settings: Settings) -> tuple[Server, Server]:
 
 
 def _runs(server: Server) -> bool:
-    """Whether the server is up on its port; one that hangs, is elsewhere or outdated is stopped."""
+    """Whether the server is up on its port; one that is ending, elsewhere or outdated is stopped.
+
+    Raises:
+        StackError: it runs and does not answer.
+    """
     process = server.process()
     if process and server.on_port(process):
-        deadline = time.monotonic() + RECOVERY
-        while (state := server.state()) == "busy" and time.monotonic() < deadline:
+        began = time.monotonic()
+        while (state := server.state()) in PATIENCE and time.monotonic() < began + PATIENCE[state]:
             time.sleep(0.2)
         if state == "up":
             return True
+        if state in PATIENCE:
+            raise StackError(
+                f"{server.part} (process {process.pid}) runs and has not answered on {LOOPBACK}:{server.port} for "
+                f"{PATIENCE[state]:.0f} s; it is left as it is. See {server.log}.",
+                "Where it hangs for good, stop it with `rainbow down`, then start it with `rainbow up`.",
+            )
     server.stop()
     return False
+
+
+def _require_room(home: Path) -> None:
+    free = shutil.disk_usage(home).free
+    if free < ROOM:
+        raise StackError(
+            f"Only {free / 1e6:,.0f} MB are free at {home}, and the stack needs {ROOM / 1e6:,.0f} MB to start.",
+            "Free some, or set RAINBOW_HOME to a larger disk.",
+        )
 
 
 def _record(settings: Settings, credentials: stored.Credentials, urls: dict[str, str]) -> Settings:

@@ -33,10 +33,17 @@ def free_ports(count: int, avoid: Collection[int] = ()) -> list[int]:
 
 
 def is_open(port: int) -> bool:
-    """Whether somebody listens on `port`."""
+    """Whether somebody listens on `port` and answers."""
     with socket.socket() as probe:
         probe.settimeout(3)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def refuses(port: int) -> bool:
+    """Whether nobody listens on `port`; a listener that is slow to answer is one."""
+    with socket.socket() as probe:
+        probe.settimeout(3)
+        return probe.connect_ex((LOOPBACK, port)) == errno.ECONNREFUSED
 
 
 def require_free(port: int, setting: str) -> None:

@@ -71,13 +71,15 @@ class PostgresServer:
         return f"port={self.port}" in process.info["cmdline"]
 
     def state(self) -> processes.State:
-        """Busy: it recovers from a crash and will be up. Stuck: it hangs, or waits for its sessions to end."""
+        """Ending is what the server itself has written down; a ping alone says no more than that none came back."""
         if self.process() is None:
             return "down"
-        ping = PGconn.ping(f"host={LOOPBACK} port={self.port} connect_timeout=3".encode())
+        ping = PGconn.ping(f"host={LOOPBACK} port={self.port} connect_timeout=3 sslmode=disable".encode())
         if ping == Ping.OK:
             return "up"
-        return "stuck" if ping != Ping.REJECT or self._stopping() else "busy"
+        if self._stopping():
+            return "ending"
+        return "busy" if ping == Ping.REJECT else "silent"
 
     def _stopping(self) -> bool:
         """Whether it was told to stop; the last line of `postmaster.pid` says so."""

@@ -17,7 +17,9 @@ import psutil
 
 from rainbow_assets.errors import StackError
 
-State = Literal["up", "busy", "stuck", "outdated", "down"]
+# busy: it starts or recovers, and will be up. ending: it was told to stop, or has lost a part. silent: it runs and does
+# not answer now, for whatever reason, and nothing says that it never will. outdated: its doors are open.
+State = Literal["up", "busy", "ending", "silent", "outdated", "down"]
 LOG_LIMIT = 20_000_000  # bytes; a log larger than this is set aside at the next start
 
 

@@ -22,7 +22,7 @@ import psutil
 from rainbow_assets.errors import StackError
 from rainbow_assets.stack import certificates, processes
 from rainbow_assets.stack.credentials import Credentials, write_private
-from rainbow_assets.stack.ports import LOOPBACK, free_ports, is_open
+from rainbow_assets.stack.ports import LOOPBACK, free_ports, refuses
 
 INNER_PORTS = (
     *("master.port", "master.port.grpc", "volume.port", "volume.port.grpc"),
@@ -64,7 +64,7 @@ class SeaweedServer:
         return f"-s3.port={self.port}" in process.info["cmdline"]
 
     def state(self) -> processes.State:
-        """Stuck: it hangs, or lost one of its parts (as in the long end after a SIGTERM). Outdated: its doors are open.
+        """Ending: a part that it had refuses connections (as in the long end after a SIGTERM). Outdated: its doors are open.
 
         S3's own page and open ports tell it; of the other pages nobody is shown any.
         """
@@ -73,8 +73,9 @@ class SeaweedServer:
             return "down"
         if CLOSED not in process.info["cmdline"]:
             return "outdated"
-        whole = all(is_open(port) for port in _inner_ports(process).values())
-        return "up" if whole and _get(self.port, "/healthz") is not None else "stuck"
+        if any(refuses(port) for port in _inner_ports(process).values()):
+            return "ending" if self._was_whole() else "busy"
+        return "up" if _get(self.port, "/healthz") is not None else "silent"
 
     def start(self, credentials: Credentials) -> None:
         """Start the server and wait until objects can be written.
@@ -92,6 +93,7 @@ class SeaweedServer:
             write_private(self.data / "security.toml", _security())
             started = processes.start_detached(self._command(ports), self.log, self.data, self._environment())
             if self._wait(started, ports["master.port"]):
+                write_private(self._ready, str(started.pid))
                 return
         reason = processes.last_line(self.log, ("F1", "F0", "panic", "rror"))
         raise StackError(f"SeaweedFS did not start: {reason}.", f"See {self.log}.")
@@ -101,6 +103,18 @@ class SeaweedServer:
         if process := self.process():
             processes.stop(process, STOP)
         self._remove_sockets()
+
+    @property
+    def _ready(self) -> Path:
+        """Holds the pid of a server that was whole once."""
+        return self.data / "ready"
+
+    def _was_whole(self) -> bool:
+        process = self.process()
+        try:
+            return process is None or self._ready.read_text() == str(process.pid)
+        except FileNotFoundError:
+            return False
 
     def _remove_sockets(self) -> None:
         """Remove the socket files of the last start, which a killed server leaves in /tmp (a fixed place)."""

@@ -101,6 +101,51 @@ def test_up_closes_the_doors_of_an_older_version(own_stack: Settings, monkeypatc
     assert pids(mended) == running
 
 
+HOSTILE_PG = {  # each would let libpq's own ping fail, or ask another server
+    "PGSSLMODE": "require",
+    "PGSERVICE": "another",
+    "PGHOST": "192.0.2.1",
+    "PGHOSTADDR": "192.0.2.1",
+    "PGPORT": "9",
+    "PGOPTIONS": "-c nonsense=1",
+    "PGCHANNELBINDING": "require",
+    "PGREQUIREAUTH": "none",
+    "PGTARGETSESSIONATTRS": "standby",
+}
+
+
+def test_variables_of_libpq_stop_nothing(own_stack: Settings, monkeypatch: pytest.MonkeyPatch):
+    running = pids(own_stack)
+    for name, value in HOSTILE_PG.items():
+        monkeypatch.setenv(name, value)
+    for verb in ("status", "up"):
+        done = rainbow(verb)
+        assert (done.returncode, done.stderr) == (0, ""), verb
+    for name in HOSTILE_PG:  # also where the code is called past the door
+        monkeypatch.delenv(name)
+    for name, value in HOSTILE_PG.items():
+        with monkeypatch.context() as alone:
+            alone.setenv(name, value)
+            assert servers(own_stack)[0].state() in {"up", "silent"}, name
+    assert pids(own_stack) == running
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["postgres", "seaweedfs"])
+def test_what_does_not_answer_is_not_stopped(own_stack: Settings, part: int, monkeypatch: pytest.MonkeyPatch):
+    running = pids(own_stack)
+    monkeypatch.setitem(lifecycle.PATIENCE, "silent", 0.5)
+    kill(own_stack, part, signal.SIGSTOP)  # as a machine that is far too busy looks from outside
+    try:
+        assert lifecycle.status(own_stack)[part].state == "silent"
+        with pytest.raises(StackError, match=f"process {running[part]}.*has not answered.*rainbow down"):
+            lifecycle.up(Settings.load())
+        assert pids(own_stack) == running
+    finally:
+        kill(own_stack, part, signal.SIGCONT)
+    assert lifecycle.up(Settings.load()) == own_stack
+    assert pids(own_stack) == running
+
+
 def test_a_recycled_pid_is_not_ours(own_stack: Settings):
     kill(own_stack, 0)
     file = own_stack.home / "postgres" / "postmaster.pid"
