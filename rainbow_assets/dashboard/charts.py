@@ -20,18 +20,30 @@ UTC = alt.Scale(type="utc")
 DAY: Final = "utcyearmonthdate"
 SECOND: Final = "utcyearmonthdatehoursminutesseconds"
 PARTS = alt.Scale(domain=["batch", "live"], range=[BATCH, LIVE])
-SHORT = alt.Axis(labelExpr="replace(format(datum.value, '~s'), 'G', 'B')", title=None, tickCount=5)  # 5k, 5M, 5B
-DATED = alt.Axis(title=None, format="%d %b", labelOverlap=True, grid=False, tickCount={"interval": "day", "step": 1})
+FEW = 60  # days for which each may have a tick
+FAR = pd.Timedelta(days=60)  # between two days with sales
 
 
-def by_day(days: pd.DataFrame, description: str) -> alt.Chart:
+def bulk(days: pd.DataFrame) -> pd.DataFrame:
+    """The days that a chart can show: those of most orders, without what lies further off than they span themselves.
+
+    One order of 1970 would squeeze all others into a sliver.
+    """
+    dates = pd.to_datetime(days["order_date"])
+    far = max(FAR, pd.Timedelta(days=len(days)))
+    part = (dates.diff() > far).cumsum()
+    shown: pd.DataFrame = days[part == days.groupby(part)["order_count"].sum().idxmax()]
+    return shown
+
+
+def by_day(days: pd.DataFrame, description: str, unit: str = "") -> alt.Chart:
     """A bar a day; the live part on top of, or cut out of, what the batch layer has."""
     return _finished(
         alt.Chart(_parts(days))
         .mark_bar(cornerRadiusEnd=2)
         .encode(
-            x=alt.X("order_date:T", timeUnit=DAY, scale=UTC, axis=DATED),
-            y=alt.Y("start:Q", axis=SHORT),
+            x=alt.X("order_date:T", timeUnit=DAY, scale=UTC, axis=_dated(days["order_date"])),
+            y=alt.Y("start:Q", axis=_short(unit)),
             y2="end:Q",
             color=alt.Color("part:N", scale=PARTS, legend=_legend()),
             tooltip=_tooltip(alt.Tooltip("order_date:T", timeUnit=DAY, title="day", format="%a %d %b %Y")),
@@ -41,7 +53,7 @@ def by_day(days: pd.DataFrame, description: str) -> alt.Chart:
     )
 
 
-def by_weekday(weekdays: pd.DataFrame, best: str, description: str) -> alt.Chart:
+def by_weekday(weekdays: pd.DataFrame, best: str, description: str, unit: str = "") -> alt.Chart:
     """A bar a weekday, the one with most sales picked out."""
     names = alt.X("day_name:N", sort=None, axis=alt.Axis(title=None, labelAngle=0, labelExpr="slice(datum.label,0,3)"))
     colour = alt.condition(alt.datum.day_name == best, alt.value(BATCH), alt.value(SOFT))
@@ -50,7 +62,7 @@ def by_weekday(weekdays: pd.DataFrame, best: str, description: str) -> alt.Chart
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             x=names,
-            y=alt.Y("sales_amount:Q", axis=SHORT),
+            y=alt.Y("sales_amount:Q", axis=_short(unit)),
             color=colour,
             tooltip=[
                 alt.Tooltip("day_name:N", title="day"),
@@ -63,14 +75,14 @@ def by_weekday(weekdays: pd.DataFrame, best: str, description: str) -> alt.Chart
     )
 
 
-def ranking(rows: pd.DataFrame, name: str, key: str, description: str) -> alt.Chart:
+def ranking(rows: pd.DataFrame, name: str, key: str, description: str, unit: str = "") -> alt.Chart:
     """A bar a row, in the rows' order, with its live part."""
     return _finished(
         alt.Chart(_parts(_told_apart(rows, name, key)))
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             y=alt.Y(f"{name}:N", sort=None, axis=alt.Axis(title=None, labelLimit=210, labelOverlap=False)),
-            x=alt.X("start:Q", axis=SHORT),
+            x=alt.X("start:Q", axis=_short(unit)),
             x2="end:Q",
             color=alt.Color("part:N", scale=PARTS, legend=_legend()),
             tooltip=_tooltip(alt.Tooltip(f"{name}:N", title="name")),
@@ -80,7 +92,7 @@ def ranking(rows: pd.DataFrame, name: str, key: str, description: str) -> alt.Ch
     )
 
 
-def by_category(products: pd.DataFrame, description: str) -> alt.Chart:
+def by_category(products: pd.DataFrame, description: str, unit: str = "") -> alt.Chart:
     """A bar a category: the profits of its first five products side by side; of one category alone, a bar a product."""
     name = "category" if products["category"].nunique() > 1 else "product_name"
     ranks = alt.Scale(domain=[1, 2, 3, 4, 5], range=list(RANKS))
@@ -89,7 +101,7 @@ def by_category(products: pd.DataFrame, description: str) -> alt.Chart:
         .mark_bar(stroke="white", strokeWidth=0.6)
         .encode(
             y=alt.Y(f"{name}:N", sort="-x", axis=alt.Axis(title=None, labelLimit=160, labelOverlap=False)),
-            x=alt.X("profit:Q", axis=SHORT),
+            x=alt.X("profit:Q", axis=_short(unit)),
             color=alt.Color("profit_rank:O", scale=ranks, legend=_legend("rank in its category")),
             order="profit_rank:O",
             tooltip=[
@@ -127,13 +139,17 @@ def runs(rows: pd.DataFrame, description: str) -> alt.Chart:
 
 
 def lag(rows: pd.DataFrame, description: str) -> alt.Chart:
-    """The live part's lag over the last hour."""
+    """The live part's lag over the last hour, of which the newest row is the end; a second is a whole one."""
+    until = rows["at"].max()
+    hour = alt.Scale(type="utc", domain=[_utc(until - pd.Timedelta(hours=1)), _utc(until)])
+    ten_minutes = alt.Axis(title=None, format="%H:%M", grid=False, tickCount={"interval": "minute", "step": 10})
+    seconds = alt.Scale(domain=[0, max(1.0, float(rows["lag_seconds"].max()))], nice=True)
     return _finished(
         alt.Chart(_plain(rows))
         .mark_area(line={"color": LIVE}, color=LIVE, opacity=0.25, interpolate="monotone")
         .encode(
-            x=alt.X("at:T", scale=UTC, axis=alt.Axis(title=None, format="%H:%M", grid=False, labelOverlap=True)),
-            y=alt.Y("lag_seconds:Q", axis=alt.Axis(title="seconds", tickCount=4)),
+            x=alt.X("at:T", scale=hour, axis=ten_minutes),
+            y=alt.Y("lag_seconds:Q", scale=seconds, axis=alt.Axis(title="seconds", format="~g", tickCount=4)),
             tooltip=[
                 alt.Tooltip("at:T", timeUnit=SECOND, title="at (UTC)", format="%H:%M:%S"),
                 alt.Tooltip("lag_seconds:Q", title="seconds", format=",.1f"),
@@ -153,12 +169,12 @@ def growth(rows: pd.DataFrame, description: str) -> alt.Chart:
         alt.Chart(_plain(rows))
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
-            x=alt.X("at:T", scale=UTC, axis=alt.Axis(title=None, format="%d %b %H:%M", grid=False, labelOverlap=True)),
+            x=alt.X("at:T", scale=UTC, axis=_dated(rows["at"], " %H:%M")),
             y=alt.Y("bytes:Q", axis=alt.Axis(title="bytes", format="~s", tickCount=5)),
             color=alt.Color("layer:N", scale=colours, legend=_legend()),
             strokeDash=alt.StrokeDash("layer:N", legend=None),
             tooltip=[
-                alt.Tooltip("at:T", timeUnit=SECOND, title="at (UTC)", format="%d %b %H:%M"),
+                alt.Tooltip("at:T", timeUnit=SECOND, title="at (UTC)", format="%d %b %Y %H:%M"),
                 "layer:N",
                 alt.Tooltip("bytes:Q", format=",.0f"),
                 alt.Tooltip("files:Q", format=",.0f"),
@@ -166,6 +182,38 @@ def growth(rows: pd.DataFrame, description: str) -> alt.Chart:
         ),
         description,
         260,
+    )
+
+
+def _dated(moments: pd.Series, more: str = "") -> alt.Axis:
+    """An axis of days: with the year where they are of several, or of another than this one; `more`: the time."""
+    days = pd.to_datetime(moments)
+    years = {days.min().year, days.max().year, pd.Timestamp.now("UTC").year}
+    each_day = not more and days.nunique() <= FEW
+    return alt.Axis(
+        title=None,
+        format=("%d %b %Y" if len(years) > 1 else "%d %b") + more,
+        labelOverlap=True,
+        grid=False,
+        tickCount={"interval": "day", "step": 1} if each_day else 6,
+    )
+
+
+def _short(unit: str) -> alt.Axis:
+    """An axis of amounts: 5k, 5M, 5B."""
+    return alt.Axis(labelExpr="replace(format(datum.value, '~s'), 'G', 'B')", title=unit or None, tickCount=5)
+
+
+def _utc(moment: pd.Timestamp) -> alt.DateTime:
+    whole = moment.tz_convert("UTC") if moment.tzinfo else moment
+    return alt.DateTime(
+        year=whole.year,
+        month=whole.month,
+        date=whole.day,
+        hours=whole.hour,
+        minutes=whole.minute,
+        seconds=whole.second,
+        utc=True,
     )
 
 

@@ -19,6 +19,7 @@ from rainbow_assets.dashboard.parts import (
     freshness,
     moment_of,
     note,
+    parts,
     record,
     told,
 )
@@ -63,7 +64,7 @@ def _state(found: Answer) -> None:
     fresh = until is not None and until >= Settings.load().last_partition
     ended = Settings.load().ended()
     said = ("the days have ended" if ended else "up to the last day") if fresh else "the last day is missing"
-    state = f"{told(fresh, said)} · published {age(published, now)} ago"
+    state = parts(told(fresh, said), f"published {age(published, now)} ago")
     shown = [
         Card("Batch layer has all until", day(until), provenance=state),
         Card("Live until", moment(live, now), provenance=_stream(mark, live, now)),
@@ -80,7 +81,7 @@ def _stream(mark: Mapping[str, object], live: datetime | None, now: datetime) ->
         return "no stream yet: <code>rainbow stream</code> starts one"
     if now - live > QUIET:
         return told(False, f"no sign of the stream for {age(live, now)}")
-    return f"{told(True, f'{age(live, now)} ago')} · {size(float(str(mark['lag_bytes'] or 0)))} behind in the log"
+    return parts(told(True, f"{age(live, now)} ago"), f"{size(float(str(mark['lag_bytes'] or 0)))} behind in the log")
 
 
 def _last_run(runs: pd.DataFrame | None, now: datetime) -> Card:
@@ -88,7 +89,8 @@ def _last_run(runs: pd.DataFrame | None, now: datetime) -> Card:
         return Card("Last run", "none recorded")
     last = runs.iloc[0]
     good = last["status"] == "SUCCESS"
-    state = f"{told(good, 'succeeded' if good else 'did not succeed')} · took {duration(float(last['seconds'] or 0))}"
+    ended = told(good, "succeeded" if good else "did not succeed")
+    state = parts(ended, f"took {duration(float(last['seconds'] or 0))}")
     return Card("Last run", f"{age(moment_of(last['started_at']), now)} ago", provenance=state)
 
 
@@ -97,7 +99,7 @@ def _checks(found: Answer, now: datetime) -> Card:
         return Card("Checks", "none recorded")
     known, failing = record(found.tables["checks"]), len(found.tables["failing"])
     total, at = int(str(known["known"])), moment_of(known["evaluated_at"])
-    state = f"{told(not failing, f'{failing} fail' if failing else 'all pass')} · looked at {age(at, now)} ago"
+    state = parts(told(not failing, f"{failing} fail" if failing else "all pass"), f"looked at {age(at, now)} ago")
     return Card("Checks", f"{total - failing:,} of {total:,} pass", provenance=state)
 
 

@@ -88,6 +88,11 @@ def data_table(rows: pd.DataFrame, columns: Sequence[Column], what: str) -> None
     )
 
 
+def parts(*of: str) -> str:
+    """Short statements, each HTML of ours, in as many lines as they need; no line begins or ends with a dot."""
+    return f'<span class="rb-parts"><span>{" ".join(f"<span>{one}</span>" for one in of)}</span></span>'
+
+
 def told(good: bool, text: str) -> str:
     """A state, marked as good or bad by a sign and its colour; `text` is ours."""
     return f'<span class="{"rb-good" if good else "rb-bad"}">{text}</span>'

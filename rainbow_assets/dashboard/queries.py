@@ -1,7 +1,8 @@
 """What the sales page asks ClickHouse.
 
 Here: the filters, and the statements with and without them. Not here: running them (`reading.py`). Without filters the
-small views `v_<name>` answer, and `v_<name>_speed` says what the live part adds; with filters `v_sales` is summed.
+small views `v_<name>` answer, and `v_<name>_speed` says what the live part adds; with filters `v_sales` is summed, and
+what the live part adds is found line by line.
 Values reach ClickHouse as parameters only.
 """
 
@@ -34,6 +35,15 @@ class Filters:
     last: date | None = None
     categories: tuple[str, ...] = ()
     sellers: tuple[int, ...] = ()
+
+    def narrowed(self, categories: set[str], sellers: set[int]) -> "Filters":
+        """The same where all that there are are chosen: then none is left out."""
+        return Filters(
+            self.first,
+            self.last,
+            () if categories <= set(self.categories) else self.categories,
+            () if sellers <= set(self.sellers) else self.sellers,
+        )
 
     def __bool__(self) -> bool:
         """Whether anything is chosen."""
@@ -132,32 +142,49 @@ WHOLE = {
         ORDER BY customer_rank, customer_id""",
 }
 
-FROM = "FROM v_sales AS s WHERE /*chosen*/"
-ORDERS = "uniqExact(s.order_transaction) AS order_count"
-SUMS = "sum(s.sales_quantity) AS sales_quantity, sum(s.sales_amount) AS sales_amount, sum(s.profit) AS profit"
-LIVE = "sumIf(s.sales_amount, s.is_live) AS live_amount"
+# Every sale once (`shown`), and what the changes took away from the batch part: so `live` means what it means in the
+# views `v_<name>_speed`, what the changes add.
+LINES = """(
+    SELECT 1 AS shown, toInt8(is_live) AS live, order_date, order_transaction, product_id, category, product_name,
+        seller_id, seller_name, customer_id, payment_id, payment_name, sales_quantity, sales_amount, profit
+    FROM v_sales
+    UNION ALL
+    SELECT 0, -1, l.order_date, l.order_transaction, l.product_id, p.category, p.product_name, l.seller_id, NULL,
+        l.customer_id, l.payment_id, NULL, l.sales_quantity, l.sales_amount, l.sales_amount - l.discount_amount
+    FROM speed_lines AS l LEFT JOIN speed_all_products AS p ON p.product_id = l.product_id WHERE l.sign = -1
+)"""
+FROM = f"FROM {LINES} AS s WHERE /*chosen*/"
+GROUPED = "HAVING max(s.shown) = 1"  # what has no sale any more is no row, as in the views
+ORDERS = "uniqExactIf(s.order_transaction, s.shown = 1) AS order_count"
+LIVE_ORDERS = (
+    "toInt64(uniqExactIf(s.order_transaction, s.live = 1)) - toInt64(uniqExactIf(s.order_transaction, s.live = -1))"
+)
+SUMS = ", ".join(f"sum(s.shown * s.{name}) AS {name}" for name in ("sales_quantity", "sales_amount", "profit"))
+LIVE = "sum(s.live * s.sales_amount) AS live_amount"
 CHOSEN = {
     "total_sales": f"""
-        SELECT {SUMS}, {ORDERS}, sumIf(s.sales_amount, s.is_live) AS live_sales_amount,
-            sumIf(s.profit, s.is_live) AS live_profit, sumIf(s.sales_quantity, s.is_live) AS live_sales_quantity,
-            uniqExactIf(s.order_transaction, s.is_live) AS live_order_count {FROM}""",
-    "sales_by_day": f"SELECT s.order_date AS order_date, {ORDERS}, {SUMS}, {LIVE} {FROM} GROUP BY 1 ORDER BY 1",
+        SELECT {SUMS}, {ORDERS}, sum(s.live * s.sales_amount) AS live_sales_amount,
+            sum(s.live * s.profit) AS live_profit, sum(s.live * s.sales_quantity) AS live_sales_quantity,
+            {LIVE_ORDERS} AS live_order_count {FROM}""",
+    "sales_by_day": f"""
+        SELECT s.order_date AS order_date, {ORDERS}, {SUMS}, {LIVE} {FROM} GROUP BY 1 {GROUPED} ORDER BY 1""",
     "sales_by_day_of_week": f"""
         SELECT toDayOfWeek(s.order_date) AS day_of_week, dateName('weekday', s.order_date) AS day_name,
-            {ORDERS}, {SUMS}, {LIVE} {FROM} GROUP BY 1, 2 ORDER BY 1""",
+            {ORDERS}, {SUMS}, {LIVE} {FROM} GROUP BY 1, 2 {GROUPED} ORDER BY 1""",
     "top_sellers": f"""
         SELECT rank() OVER (ORDER BY sales_amount DESC) AS seller_rank, *
-        FROM (SELECT s.seller_id AS seller_id, any(s.seller_name) AS seller_name, {SUMS}, {LIVE} {FROM} GROUP BY 1)
+        FROM (SELECT s.seller_id AS seller_id, any(s.seller_name) AS seller_name, {SUMS}, {LIVE} {FROM} GROUP BY 1
+            {GROUPED})
         ORDER BY seller_rank, seller_id LIMIT {TOP}""",
     "top_products_by_category": f"""
         SELECT *, row_number() OVER (PARTITION BY category ORDER BY profit DESC, product_id) AS profit_rank
         FROM (SELECT s.category AS category, s.product_id AS product_id, any(s.product_name) AS product_name, {SUMS},
-            sumIf(s.profit, s.is_live) AS live_profit {FROM} GROUP BY 1, 2)
+            sum(s.live * s.profit) AS live_profit {FROM} GROUP BY 1, 2 {GROUPED})
         QUALIFY profit_rank <= 5 ORDER BY category, profit_rank""",
     "payment_methods": f"""
         SELECT *, order_count / sum(order_count) OVER () AS order_share
         FROM (SELECT s.payment_id AS payment_id, any(s.payment_name) AS payment_name, {ORDERS},
-            sum(s.sales_amount) AS sales_amount, {LIVE} {FROM} GROUP BY 1)
+            sum(s.shown * s.sales_amount) AS sales_amount, {LIVE} {FROM} GROUP BY 1 {GROUPED})
         ORDER BY sales_amount DESC, payment_id""",
     "customer_ranking": f"""
         SELECT c.customer_rank AS customer_rank, c.customer_id AS customer_id, n.customer_name AS customer_name,
@@ -165,7 +192,7 @@ CHOSEN = {
             c.live_amount AS live_amount
         FROM (
             SELECT rank() OVER (ORDER BY sales_amount DESC) AS customer_rank, *
-            FROM (SELECT s.customer_id AS customer_id, {ORDERS}, {SUMS}, {LIVE} {FROM} GROUP BY 1)
+            FROM (SELECT s.customer_id AS customer_id, {ORDERS}, {SUMS}, {LIVE} {FROM} GROUP BY 1 {GROUPED})
             ORDER BY customer_rank, customer_id LIMIT {CUSTOMERS}
         ) AS c
         LEFT JOIN (SELECT customer_id, customer_name FROM v_customer_ranking) AS n ON n.customer_id = c.customer_id

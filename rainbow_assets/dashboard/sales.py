@@ -8,19 +8,47 @@ import pandas as pd
 import streamlit as st
 
 from rainbow_assets.dashboard import charts, queries
-from rainbow_assets.dashboard.parts import Card, Column, begin, cards, chart, freshness, moment_of, note, record, told
+from rainbow_assets.dashboard.parts import (
+    Card,
+    Column,
+    begin,
+    cards,
+    chart,
+    freshness,
+    moment_of,
+    note,
+    parts,
+    record,
+    told,
+)
 from rainbow_assets.dashboard.queries import Filters
 from rainbow_assets.dashboard.reading import Answer, answer
 from rainbow_assets.dashboard.texts import age, change, count, day, moment, money, share
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.redact import redact
+from rainbow_assets.settings import Settings
 
 LEAD = "Every sale once: the batch layer's, and on top of it, in orange, what is live since."
 EVERY = "15s"
 KEYS = ("first", "last", "categories", "sellers")
 ORDERS, PIECES = Column("order_count", "Orders", count), Column("sales_quantity", "Pieces", count)
-AMOUNT, PROFIT = Column("sales_amount", "Sales", money), Column("profit", "Profit", money)
-LIVE = Column("live_amount", "Of which live", money)
+
+
+def _unit() -> str:
+    return Settings.load().currency
+
+
+def _amount(name: str, title: str) -> Column:
+    """A column of amounts, with the currency in its heading."""
+    return Column(name, f"{title} ({_unit()})" if _unit() else title, money)
+
+
+def _sums() -> list[Column]:
+    return [_amount("sales_amount", "Sales"), _amount("profit", "Profit"), _live()]
+
+
+def _live() -> Column:
+    return _amount("live_amount", "Of which live")
 
 
 def page() -> None:
@@ -31,6 +59,8 @@ def page() -> None:
     filters = _chosen()
     try:
         found = answer("sales", queries.sales, filters)
+        if (narrowed := filters.narrowed(*_choices(found.tables))) != filters:
+            filters, found = narrowed, answer("sales", queries.sales, narrowed)
     except RainbowError as error:
         st.info(redact(str(error)))
         return
@@ -80,10 +110,14 @@ def _chosen() -> Filters:
     )
 
 
+def _choices(tables: Mapping[str, pd.DataFrame]) -> tuple[set[str], set[int]]:
+    """All categories and sellers."""
+    return set(tables["categories"]["category"]), set(tables["sellers"]["seller_id"])
+
+
 def _filters(tables: Mapping[str, pd.DataFrame]) -> None:
-    bounds = record(tables["bounds"])
+    first, last = (value if isinstance(value, date) else None for value in record(tables["bounds"]).values())
     sellers = dict(zip(tables["sellers"]["seller_id"], tables["sellers"]["label"], strict=True))
-    first, last = (value if isinstance(value, date) else None for value in bounds.values())
     with st.container(border=True, horizontal=True, vertical_alignment="bottom"):
         for label, key in (("First day", "first"), ("Last day", "last")):
             st.date_input(label, None, first, last, key=key, format="YYYY-MM-DD", width=150)
@@ -108,8 +142,8 @@ def _clear() -> None:
 def _totals(found: Answer) -> None:
     total = record(found.tables["total_sales"])
     wanted = (
-        ("Sales", "sales_amount", money),
-        ("Profit", "profit", money),
+        ("Sales", "sales_amount", _price),
+        ("Profit", "profit", _price),
         ("Orders", "order_count", count),
         ("Pieces", "sales_quantity", count),
     )
@@ -122,6 +156,10 @@ def _totals(found: Answer) -> None:
     cards(shown, "Totals")
 
 
+def _price(value: object) -> str:
+    return f"{money(value)} {_unit()}".rstrip()
+
+
 def provenance(found: Answer, name: str) -> str:
     """Until when the numbers of a view are whole, how old that is, and whether its checks pass; as HTML."""
     now, mark = datetime.now(UTC), record(found.tables["watermark"])
@@ -132,7 +170,7 @@ def provenance(found: Answer, name: str) -> str:
     said.append(f"live to {moment(until, now)}, {age(until, now)} ago" if live is not None else "no live part")
     if mark.get("stands_still"):
         said[-1] += ", where it stands still"
-    return " · ".join([*map(escape, said), _checked(found.tables.get("checks"), name)])
+    return parts(*map(escape, said), _checked(found.tables.get("checks"), name))
 
 
 def _checked(checks: pd.DataFrame | None, name: str) -> str:
@@ -155,9 +193,19 @@ def _heading(title: str, found: Answer, name: str) -> None:
 def _days(found: Answer) -> None:
     rows = found.tables["sales_by_day"]
     _heading("Sales by day", found, "sales_by_day")
-    about = f"Bar chart of sales by day, {day(rows['order_date'].min())} to {day(rows['order_date'].max())}."
-    columns = [Column("order_date", "Day", number=False), ORDERS, PIECES, AMOUNT, PROFIT, LIVE]
-    chart(charts.by_day(rows, about), rows, columns, "sales by day")
+    shown = charts.bulk(rows)
+    if len(shown) < len(rows):
+        rest = rows.drop(shown.index)
+        away, orders, amount = (
+            count(len(rest)),
+            count(rest["order_count"].sum()),
+            escape(_price(rest["sales_amount"].sum())),
+        )
+        said = f"{day(rest['order_date'].min())} to {day(rest['order_date'].max())}; days: {away}, orders: {orders}"
+        note(f"Not drawn, but in the table: days far from these ({said}, sales: {amount}).")
+    about = f"Bar chart of sales by day, {day(shown['order_date'].min())} to {day(shown['order_date'].max())}."
+    columns = [Column("order_date", "Day", number=False), ORDERS, PIECES, *_sums()]
+    chart(charts.by_day(shown, about, _unit()), rows, columns, "sales by day")
 
 
 def _weekdays(found: Answer) -> None:
@@ -165,8 +213,8 @@ def _weekdays(found: Answer) -> None:
     best = rows.sort_values("sales_amount", ascending=False, kind="stable").iloc[0]
     _heading(f"{best['day_name']} sells most", found, "sales_by_day_of_week")
     about = f"Bar chart of sales by day of the week. {best['day_name']} has most: {money(best['sales_amount'])}."
-    columns = [Column("day_name", "Day of the week", number=False), ORDERS, PIECES, AMOUNT, PROFIT, LIVE]
-    chart(charts.by_weekday(rows, best["day_name"], about), rows, columns, "sales by day of the week")
+    columns = [Column("day_name", "Day of the week", number=False), ORDERS, PIECES, *_sums()]
+    chart(charts.by_weekday(rows, best["day_name"], about, _unit()), rows, columns, "sales by day of the week")
 
 
 def _sellers(found: Answer) -> None:
@@ -178,11 +226,9 @@ def _sellers(found: Answer) -> None:
         Column("seller_rank", "Rank", count),
         Column("seller_name", "Seller", number=False),
         PIECES,
-        AMOUNT,
-        PROFIT,
-        LIVE,
+        *_sums(),
     ]
-    chart(charts.ranking(rows, "seller_name", "seller_id", about), rows, columns, "top sellers")
+    chart(charts.ranking(rows, "seller_name", "seller_id", about, _unit()), rows, columns, "top sellers")
 
 
 def _payments(found: Answer) -> None:
@@ -195,10 +241,10 @@ def _payments(found: Answer) -> None:
         Column("payment_name", "Payment method", number=False),
         ORDERS,
         Column("order_share", "Of all orders", share),
-        AMOUNT,
-        LIVE,
+        _amount("sales_amount", "Sales"),
+        _live(),
     ]
-    chart(charts.ranking(rows, "payment_name", "payment_id", about), rows, columns, "payment methods")
+    chart(charts.ranking(rows, "payment_name", "payment_id", about, _unit()), rows, columns, "payment methods")
 
 
 def _products(found: Answer) -> None:
@@ -211,11 +257,11 @@ def _products(found: Answer) -> None:
         Column("profit_rank", "Rank", count),
         Column("product_name", "Product", number=False),
         PIECES,
-        AMOUNT,
-        PROFIT,
-        Column("live_profit", "Profit, of which live", money),
+        _amount("sales_amount", "Sales"),
+        _amount("profit", "Profit"),
+        _amount("live_profit", "Profit, of which live"),
     ]
-    chart(charts.by_category(rows, about), rows, columns, "top five products by category")
+    chart(charts.by_category(rows, about, _unit()), rows, columns, "top five products by category")
 
 
 def _customers(found: Answer) -> None:
@@ -227,7 +273,7 @@ def _customers(found: Answer) -> None:
         Column("customer_name", "Customer", number=False),
         ORDERS,
         PIECES,
-        AMOUNT,
-        LIVE,
+        _amount("sales_amount", "Sales"),
+        _live(),
     ]
-    chart(charts.ranking(rows, "customer_name", "customer_id", about), rows, columns, "customer ranking")
+    chart(charts.ranking(rows, "customer_name", "customer_id", about, _unit()), rows, columns, "customer ranking")

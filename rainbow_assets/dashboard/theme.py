@@ -43,6 +43,15 @@ h2 {{font-size: 1.2rem !important; padding: .4rem 0 .1rem !important}}
   margin-right: .4em; background: {LIVE}}}
 .rb-live.rb-off::before {{background: transparent; border: 1px solid {MUTED}}}
 .rb-note, .rb-card dd.rb-note {{font-size: .78rem; opacity: .78; line-height: 1.45; margin: .15rem 0 0}}
+.rb-parts {{display: block; overflow: hidden}}
+.rb-parts > span {{display: block; margin-left: -1em}}
+.rb-parts > span > span {{display: inline-block; position: relative; padding-left: 1em}}
+.rb-parts > span > span::before {{content: "·"; position: absolute; left: .35em}}
+.st-key-phone-nav {{display: none !important}}
+@media (max-width: 48rem) {{
+  .st-key-phone-nav {{display: flex !important}}
+  .block-container {{padding-top: 4rem}}
+}}
 .rb-good, .rb-bad {{white-space: nowrap}}
 .rb-good::before {{content: "✓ "; color: {GOOD}; font-weight: 700}}
 .rb-bad::before {{content: "▲ "; color: {BAD}; font-weight: 700}}

@@ -4,6 +4,7 @@ Here: which values are missing, and what they are. Not here: what the records me
 (`sink.py`).
 """
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 

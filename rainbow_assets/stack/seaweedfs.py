@@ -64,8 +64,9 @@ class SeaweedServer:
         return f"-s3.port={self.port}" in process.info["cmdline"]
 
     def state(self) -> processes.State:
-        """Ending: a part that it had refuses connections (as in the long end after a SIGTERM). Outdated: its doors are open.
+        """Ending: a part that it had refuses connections (as in the long end after a SIGTERM).
 
+        Outdated: its doors are open.
         S3's own page and open ports tell it; of the other pages nobody is shown any.
         """
         process = self.process()

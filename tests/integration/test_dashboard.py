@@ -264,6 +264,90 @@ def test_the_live_part_is_marked(shop: Settings) -> None:
                 client.command(str(statement))
 
 
+def test_live_means_the_same_with_filters_and_without(shop: Settings) -> None:
+    """An order was changed, one was taken back, and one is new: in the speed part's own table of lines, by its view."""
+    line = (
+        "toDate32('2026-03-02') AS order_date, {0} AS order_transaction, product_id, seller_id, customer_id, payment_id"
+    )
+    amounts = (
+        "toInt64({0}) AS sales_quantity, toDecimal128('{1}', 2) AS sales_amount, "
+        "toDecimal128('0', 2) AS discount_amount"
+    )
+    sold = "(SELECT * FROM v_sales_before ORDER BY order_transaction, product_id LIMIT 1 OFFSET {0})"
+    was = "sales_quantity, sales_amount, discount_amount"
+    old = "toInt8(-1) AS sign, order_date, order_transaction, product_id, seller_id, customer_id, payment_id"
+    lines = " UNION ALL ".join(
+        f"SELECT {head}, {tail} FROM {sold.format(offset)}"
+        for head, tail, offset in (
+            (old, was, 0),
+            (f"toInt8(1) AS sign, {line.format('order_transaction')}", amounts.format(3, "77.00"), 0),
+            (old, was, 30),
+            (f"toInt8(1) AS sign, {line.format('toInt64(900001)')}", amounts.format(1, "12.50"), 5),
+        )
+    )
+    [(before,)] = query(shop, "SELECT create_table_query FROM system.tables WHERE name = 'speed_lines'")
+    with clickhouse.connect(shop) as client:
+        client.command(
+            "CREATE TABLE v_sales_before ENGINE = MergeTree ORDER BY order_transaction AS SELECT * FROM v_sales"
+        )
+        client.command(f"CREATE OR REPLACE VIEW speed_lines AS {lines}")
+    try:
+        found = []
+        for filters in (queries.Filters(), queries.Filters(first=date(2000, 1, 1))):
+            asked = queries.sales(filters)
+            with clickhouse.connect(shop) as client:
+                found.append(
+                    {name: client.query(asked[name].text, asked[name].parameters).named_results() for name in NAMES}
+                )
+                found[-1] = {name: sorted(map(_plain, rows)) for name, rows in found[-1].items()}
+        assert found[0] == found[1]
+        [total] = found[0]["total_sales"]
+        assert ("live_order_count", "0") in total  # one taken back, one new
+    finally:
+        with clickhouse.connect(shop) as client:
+            client.command("DROP VIEW speed_lines")
+            client.command(str(before))
+            client.command("DROP TABLE v_sales_before")
+
+
+def _plain(row: dict[str, object]) -> list[tuple[str, str]]:
+    return sorted((name, str(value)) for name, value in row.items())
+
+
+def test_one_far_off_day_is_told_and_does_not_squeeze_the_chart(shop: Settings) -> None:
+    with clickhouse.connect(shop) as client:
+        [(before,)] = query(shop, "SELECT create_table_query FROM system.tables WHERE name = 'v_sales_by_day'")
+        client.command(
+            "CREATE OR REPLACE VIEW v_sales_by_day AS SELECT * FROM v_sales_by_day_batch UNION ALL SELECT "
+            "toDate32('1970-01-05'), 1, 1, toDecimal128('9.00', 2), toDecimal128('0', 2), toDecimal128('9.00', 2)"
+        )
+    try:
+        page = sales()
+        said = "days far from these (5 Jan 1970 to 5 Jan 1970; days: 1, orders: 1, sales: 9.00)"
+        assert any(said in body for body in html(page))
+        assert ">1970-01-05</td>" in table(page, "sales by day")
+    finally:
+        with clickhouse.connect(shop) as client:
+            client.command("DROP VIEW v_sales_by_day")
+            client.command(str(before))
+
+
+def test_all_categories_chosen_look_like_all(shop: Settings) -> None:
+    page = sales()
+    before = totals(page), table(page, "top sellers")
+    names = [name for (name,) in query(shop, "SELECT DISTINCT category FROM v_top_products_by_category")]
+    page.multiselect(key="categories").set_value(names).run()
+    assert (totals(page), table(page, "top sellers")) == before
+
+
+def test_amounts_have_their_currency(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAINBOW_CURRENCY", "€")
+    page = sales()
+    [sold] = query(shop, FACTS + "true")
+    assert f'<dd class="rb-value">{money(sold[0])} €</dd>' in totals(page)
+    assert '<th scope="col" class="rb-number">Sales (€)</th>' in table(page, "sales by day")
+
+
 def test_the_health_page_tells_runs_checks_and_sizes(shop: Settings) -> None:
     page = health()
     [(run_id, rows)] = query(shop, "SELECT run_id, rows_written FROM ops_runs")
@@ -414,6 +498,7 @@ def opened(browser: "Browser", address: str, charts: int) -> "Page":
     page.on("request", lambda request: asked.append(request.url))
     page.on("websocket", lambda socket: asked.append(socket.url.replace("ws://", "http://")))
     page.on("pageerror", lambda error: failed.append(error))
+    page.on("console", lambda message: failed.append(message.text) if message.type == "error" else None)
     page.goto(address)
     drawn = "document.querySelectorAll('[data-testid=stVegaLiteChart] svg').length >= {}"
     page.wait_for_function(drawn.format(charts), timeout=60_000)
@@ -473,7 +558,7 @@ def test_a_day_is_the_same_wherever_the_browser_is(server: str, browser: "Browse
     page.close()
 
 
-@pytest.mark.parametrize("width", [1280, 800])
+@pytest.mark.parametrize("width", [1280, 800, 390])
 def test_nothing_is_wider_than_the_window(server: str, browser: "Browser", width: int) -> None:
     page = opened(browser, server, 6)
     page.set_viewport_size({"width": width, "height": 900})
@@ -501,6 +586,15 @@ def test_another_page_sees_nothing(server: str, headers: dict[str, str], http: i
         connection.request("GET", path, headers=told | more)
         assert connection.getresponse().status == status, path
         connection.close()
+
+
+def test_a_phone_shows_the_way_to_the_other_page(server: str, browser: "Browser") -> None:
+    page = opened(browser, server, 6)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator(".st-key-phone-nav").get_by_role("link", name="Health").click()
+    page.locator("h1", has_text="Health").wait_for(timeout=30_000)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    page.close()
 
 
 def test_a_taken_port_is_one_line(server: str) -> None:

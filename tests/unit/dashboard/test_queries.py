@@ -54,3 +54,10 @@ def test_what_is_read_is_what_must_be_there() -> None:
     )
     read = {word.strip("(),") for word in texts.split() if word.startswith("v_")}
     assert {name for name in read if "." not in name} == NEEDED
+
+
+def test_all_of_them_chosen_is_none_chosen() -> None:
+    categories, sellers = {"a", "b"}, {1, 2}
+    assert queries.Filters(categories=("a", "b"), sellers=(2, 1)).narrowed(categories, sellers) == queries.Filters()
+    some = queries.Filters(categories=("a",), sellers=(1, 2))
+    assert some.narrowed(categories, sellers) == queries.Filters(categories=("a",))
