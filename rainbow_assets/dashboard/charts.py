@@ -172,7 +172,7 @@ def growth(rows: pd.DataFrame, description: str) -> alt.Chart:
             x=alt.X("at:T", scale=UTC, axis=_dated(rows["at"], " %H:%M")),
             y=alt.Y("bytes:Q", axis=alt.Axis(title="bytes", format="~s", tickCount=5)),
             color=alt.Color("layer:N", scale=colours, legend=_legend()),
-            strokeDash=alt.StrokeDash("layer:N", legend=None),
+            strokeDash=alt.StrokeDash("layer:N", legend=_legend()),
             tooltip=[
                 alt.Tooltip("at:T", timeUnit=SECOND, title="at (UTC)", format="%d %b %Y %H:%M"),
                 "layer:N",
