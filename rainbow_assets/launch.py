@@ -1,4 +1,4 @@
-"""Running `batch_job` from the command line: in this process, recorded in the Dagster instance like every other run.
+"""Running a job from the command line: in this process, recorded in the Dagster instance like every other run.
 
 A process that is killed cannot say that its run ended: the next one, or the alerts, says it (`runs.py`).
 
@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
 from rainbow_assets.definitions import defs
+from rainbow_assets.defs.automation.jobs import RECONCILIATION
+from rainbow_assets.defs.automation.reconciliation import MISSED, TABLES_FOUND
 from rainbow_assets.defs.automation.records import record_finished
 from rainbow_assets.defs.automation.runs import BEGAN, PROCESS, fail_dead_runs, process, step_failure
 from rainbow_assets.defs.conventions import BUILT_ANEW, NOTHING_NEW
@@ -35,7 +38,8 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 class Outcome:
     """How a run ended. `failures`, `warnings`, `notes`: what went wrong, should be seen, is good to know, and where.
 
-    `idle`: the tables that were left as they were, as there was no news.
+    `idle`: the tables that were left as they were, as there was no news. `found`: of a reconciliation, what it found of
+    each table (`reconcile_state.Found`).
     """
 
     run_id: str
@@ -45,15 +49,19 @@ class Outcome:
     warnings: dict[str, list[str]] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
     idle: int = 0
+    found: list[dict[str, Any]] = field(default_factory=list)
 
     def judge(self, check: dg.AssetCheckEvaluation) -> None:
         """Take down how a check went."""
+        if check.check_name == MISSED:
+            told: Any = check.metadata[TABLES_FOUND].value
+            self.found = told
         if check.passed:
             self.checks_passed += 1
             return
-        told = self.failures if check.severity == dg.AssetCheckSeverity.ERROR else self.warnings
+        place = self.failures if check.severity == dg.AssetCheckSeverity.ERROR else self.warnings
         what = f"{check.check_name} {check.description or ''}".strip()
-        told.setdefault(what, []).append(check.asset_key.to_user_string())
+        place.setdefault(what, []).append(check.asset_key.to_user_string())
 
     def add(self, made: dg.AssetMaterialization) -> None:
         """Take down what is good to know of a table."""
@@ -94,6 +102,29 @@ def run_batch(first: date, last: date, report: Callable[[str], None], began: flo
     Raises:
         TransientError, SettingsError: Dagster's storage went away in the middle; what was written is whole.
     """
+    one_day = first.isoformat() if first == last else None
+    return _run("batch_job", report, began, range_tags(first, last), QUIET, one_day)
+
+
+@storage_errors()
+def run_reconcile(first: date, last: date, report: Callable[[str], None], began: float | None = None) -> Outcome:
+    """Run `reconcile_job` over the days `first` to `last`, as `run_batch` does its own.
+
+    Raises:
+        TransientError, SettingsError: as `run_batch`.
+    """
+    days = {"config": {"first": first.isoformat(), "last": last.isoformat()}}
+    return _run("reconcile_job", report, began, {}, QUIET | {"ops": {"__".join(RECONCILIATION.path): days}})
+
+
+def _run(
+    job: str,
+    report: Callable[[str], None],
+    began: float | None,
+    tags: dict[str, str],
+    config: dict[str, Any],
+    partition: str | None = None,
+) -> Outcome:
     outcome = Outcome(str(uuid.uuid4()))
 
     def listen(entry: dg.EventLogEntry) -> None:
@@ -117,12 +148,12 @@ def run_batch(first: date, last: date, report: Callable[[str], None], began: flo
     with dg.DagsterInstance.get() as instance, heard(report):
         fail_dead_runs(instance)
         instance.add_event_listener(outcome.run_id, listen)
-        result = defs.resolve_job_def("batch_job").execute_in_process(
+        result = defs.resolve_job_def(job).execute_in_process(
             instance=instance,
             run_id=outcome.run_id,
-            run_config=QUIET,
-            partition_key=first.isoformat() if first == last else None,
-            tags={PROCESS: process(os.getpid()), BEGAN: str(began or time.time())} | range_tags(first, last),
+            run_config=config,
+            partition_key=partition,
+            tags={PROCESS: process(os.getpid()), BEGAN: str(began or time.time())} | tags,
             raise_on_error=False,
         )
         outcome.success = result.success

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from rainbow_assets.cli import alerts, batch, care, live, past, query, shop, stack
+from rainbow_assets.cli import alerts, batch, care, live, past, query, reconcile, shop, stack
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.redact import redact
 
@@ -51,6 +51,7 @@ app.command(rich_help_panel=LIVE)(live.api)
 app.command(rich_help_panel=LIVE)(live.stream)
 app.command(rich_help_panel=LIVE)(live.dashboard)
 CARE = "Care"
+app.command(rich_help_panel=CARE)(reconcile.reconcile)
 app.command(rich_help_panel=CARE)(care.fsck)
 app.command(rich_help_panel=CARE)(care.maintain)
 app.command(rich_help_panel=CARE)(alerts.alerts)

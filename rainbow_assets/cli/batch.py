@@ -5,6 +5,7 @@ import fcntl
 import os
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from rainbow_assets.cli.arguments import End, Start, day_argument
 from rainbow_assets.errors import RainbowError
 
 if TYPE_CHECKING:
+    from rainbow_assets.launch import Outcome
     from rainbow_assets.settings import Settings
 
 DEMO_ORDER = {  # of the views that are not read from their first column on
@@ -56,31 +58,47 @@ def run_days(settings: "Settings", first: date, last: date) -> None:
         TransientError, SettingsError: Dagster's storage does not answer, or refuses.
         RainbowError: the run failed; the message has a line for each cause.
     """
-    from rainbow_assets.console import progress
-
     settings.require_partitions(first, last)
-    _prepare_dagster(settings)
     days = str(first) if first == last else f"{first} to {last}"
-    log = settings.home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     began = time.time()
-    title = f"Run {days}"
-    with progress(title) as reporter, log.open("w") as file, contextlib.redirect_stdout(file):
+
+    def work(report: Callable[[str], None]) -> "Outcome":
         from rainbow_assets.launch import run_batch
 
-        outcome = run_batch(first, last, reporter.say, began)
+        return run_batch(first, last, report, began)
+
+    outcome = run_logged(settings, "run", f"Run {days}", work)
+    typer.echo(
+        f"Run {outcome.run_id[:8]} for {days} succeeded: {outcome.checks_passed} checks passed, "
+        f"{f'{outcome.idle} tables without news left as they were, ' if outcome.idle else ''}"
+        f"{time.time() - began:.1f} s."
+    )
+
+
+def run_logged(
+    settings: "Settings", name: str, title: str, work: Callable[[Callable[[str], None]], "Outcome"]
+) -> "Outcome":
+    """Run a job by `work`, which takes a reporter; what dbt prints goes to a log file that begins with `name`.
+
+    Raises:
+        TransientError, SettingsError: Dagster's storage does not answer, or refuses.
+        RainbowError: the run failed; the message has a line for each cause.
+    """
+    from rainbow_assets.console import progress
+
+    _prepare_dagster(settings)
+    log = settings.home / "logs" / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with progress(title) as reporter, log.open("w") as file, contextlib.redirect_stdout(file):
+        outcome = work(reporter.say)
     for what, where in outcome.warnings.items():
         typer.echo(f"Warning: {_places(where)}: {what}", err=True)
     for what, where in outcome.notes.items():
         typer.echo(f"{_places(where)}: {what}")
     if not outcome.success:
         causes = "; ".join(f"{_places(where)}: {what}" for what, where in outcome.failures.items()) or "see the log"
-        raise RainbowError(f"Run {outcome.run_id[:8]} for {days} failed: {causes.rstrip('.')}.", f"Log: {log}.")
-    typer.echo(
-        f"Run {outcome.run_id[:8]} for {days} succeeded: {outcome.checks_passed} checks passed, "
-        f"{f'{outcome.idle} tables without news left as they were, ' if outcome.idle else ''}"
-        f"{time.time() - began:.1f} s."
-    )
+        raise RainbowError(f"{title} failed ({outcome.run_id[:8]}): {causes.rstrip('.')}.", f"Log: {log}.")
+    return outcome
 
 
 def demo(

@@ -4,8 +4,9 @@ from contextlib import suppress
 
 from pydantic import SecretStr
 
-from rainbow_assets.postgres_url import sqlalchemy
+from rainbow_assets.postgres_url import fields_of, sqlalchemy
 from rainbow_assets.settings import PREFIX, PROJECT_DIR, Settings
+from rainbow_assets.stack.ports import LOOPBACK
 
 # `seed` and `load-olist` record the dates in rainbow.env; an exported copy would hide what they record next.
 NOT_EXPORTED = {"start_date", "end_date"}
@@ -28,6 +29,14 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",
     }
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Whether the source is the embedded stack's own PostgreSQL."""
+    if settings.source_url is None or not (settings.home / "postgres").is_dir():
+        return False
+    fields = fields_of(settings.secret("source_url"))
+    return (fields.get("host"), fields.get("port")) == (LOOPBACK, str(settings.pg_port))
 
 
 def prepare_dagster_home(settings: Settings) -> None:

@@ -8,7 +8,7 @@ import yaml
 
 from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation.days import PARTITIONED
-from rainbow_assets.defs.automation.jobs import CODE_VERSION
+from rainbow_assets.defs.automation.jobs import CODE_VERSION, RECONCILIATION, default_status
 from rainbow_assets.defs.automation.runs import BEGAN, PROCESS
 from rainbow_assets.defs.partitions import DAILY, daily_partitions
 from rainbow_assets.defs.transform.project import DBT_DIR, dbt_tests
@@ -80,7 +80,7 @@ def test_every_asset_has_a_layer_an_owner_kinds_a_description_and_a_check(key):
     assert GRAPH.get_check_keys_for_assets({key}), "no check guards it"
 
 
-@pytest.mark.parametrize("key", MADE, ids=lambda key: key.to_user_string())
+@pytest.mark.parametrize("key", [key for key in MADE if key != RECONCILIATION], ids=lambda key: key.to_user_string())
 def test_every_asset_should_be_fresh_by_three_every_night(key):
     policy = GRAPH.get(key).freshness_policy
     assert isinstance(policy, dg.FreshnessPolicy)
@@ -126,7 +126,46 @@ def test_lineage_runs_in_one_direction():
 
 
 def test_batch_job_holds_every_asset():
-    assert set(defs.resolve_job_def("batch_job").asset_layer.executable_asset_keys) == set(MADE)
+    assert set(defs.resolve_job_def("batch_job").asset_layer.executable_asset_keys) == set(MADE) - {RECONCILIATION}
+
+
+def test_reconcile_job_holds_what_follows_from_its_news():
+    job = defs.resolve_job_def("reconcile_job")
+    keys = set(job.asset_layer.executable_asset_keys)
+    assert RECONCILIATION in keys
+    assert {key.path[0] for key in keys} == {"ops", "staging", "warehouse", "marts", "serving"}
+    assert keys >= {key for key in MADE if key.path[0] in {"staging", "warehouse", "marts", "serving"}}
+    steps = defs.resolve_job_def("reconcile_job").graph.dependencies
+    assert {node.name for node in steps} >= {"ops__reconciliation", "transform", "serving"}
+    schedule = defs.resolve_schedule_def("weekly_reconcile_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone, schedule.job_name) == (
+        "0 4 * * 0",
+        "UTC",
+        "reconcile_job",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "has_data", "on"),
+    [
+        ("postgresql://u:p@127.0.0.1:5499/rainbow", True, True),
+        ("postgresql://u:p@127.0.0.1:5499/rainbow", False, False),
+        ("postgresql://u:p@127.0.0.1:5432/rainbow", True, False),
+        ("postgresql://u:p@db.example:5499/rainbow", True, False),
+        (None, True, False),
+    ],
+)
+def test_schedules_are_on_from_the_start_on_the_embedded_stack_alone(monkeypatch, tmp_path, url, has_data, on):
+    monkeypatch.setenv("RAINBOW_HOME", str(tmp_path))
+    monkeypatch.setenv("RAINBOW_PG_PORT", "5499")
+    if url:
+        monkeypatch.setenv("RAINBOW_SOURCE_URL", url)
+    else:
+        monkeypatch.delenv("RAINBOW_SOURCE_URL", raising=False)
+    if has_data:
+        (tmp_path / "postgres").mkdir()
+    expected = dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
+    assert default_status() == expected
 
 
 def test_the_schedule_runs_the_day_before_at_midnight_utc():

@@ -7,20 +7,39 @@ import dagster as dg
 from rainbow_assets.defs.automation import days
 from rainbow_assets.defs.partitions import range_tags
 from rainbow_assets.settings import Settings
+from rainbow_assets.stack.environment import is_embedded
 from rainbow_assets.version import code_version
 
 CODE_VERSION = ".dagster/rainbow_code_version"  # that prefix keeps it out of the runs page
 
+RECONCILIATION = dg.AssetKey(["ops", "reconciliation"])
+
+
+def default_status() -> dg.DefaultScheduleStatus:
+    """On the embedded stack the schedules are on from the start; elsewhere somebody decides."""
+    on = is_embedded(Settings.load())
+    return dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED
+
+
 batch_job = dg.define_asset_job(
     "batch_job",
-    selection=dg.AssetSelection.groups("landing", "raw", "staging", "warehouse", "marts", "ops", "serving"),
+    selection=dg.AssetSelection.groups("landing", "raw", "staging", "warehouse", "marts", "ops", "serving")
+    - dg.AssetSelection.assets(RECONCILIATION),
     description="The whole batch layer for a day or a range of days: source to ClickHouse.",
+    tags={CODE_VERSION: code_version()},
+)
+
+reconcile_job = dg.define_asset_job(
+    "reconcile_job",
+    selection=dg.AssetSelection.assets(RECONCILIATION).downstream(),
+    description="Source against raw over all days; where raw gains something, warehouse and serving follow.",
     tags={CODE_VERSION: code_version()},
 )
 
 
 @dg.schedule(
     name="daily_batch_schedule",
+    default_status=default_status(),
     job=batch_job,
     cron_schedule="0 0 * * *",
     execution_timezone="UTC",

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from rainbow_assets.defs.automation.jobs import default_status
 from rainbow_assets.defs.conventions import told_failures
 from rainbow_assets.pipeline.maintain import maintain
 from rainbow_assets.settings import Settings
@@ -25,5 +26,6 @@ daily_maintenance_schedule = dg.ScheduleDefinition(
     name="daily_maintenance_schedule",
     job=maintenance_job,
     cron_schedule="0 3 * * *",
+    default_status=default_status(),
     description="At 03:00 UTC, when the day's run is over.",
 )

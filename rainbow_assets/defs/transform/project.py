@@ -18,6 +18,7 @@ import yaml  # type: ignore[import-untyped]
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
 from packaging.version import Version
 
+from rainbow_assets.defs.automation.jobs import RECONCILIATION
 from rainbow_assets.defs.conventions import FRESH, OWNERS, what_to_do
 from rainbow_assets.pipeline.model_code import Node, nodes
 from rainbow_assets.settings import PROJECT_DIR
@@ -34,6 +35,8 @@ class LayerTranslator(DagsterDbtTranslator):
         props = self.get_resource_props(manifest, unique_id)
         if props["resource_type"] != "model":
             return spec
+        if props["schema"] == "staging":  # where the reconciliation runs, it runs first
+            spec = spec.merge_attributes(deps=[RECONCILIATION])
         return spec.replace_attributes(
             key=dg.AssetKey([props["schema"], props["name"]]),
             group_name=props["schema"],

@@ -1,0 +1,89 @@
+"""The weekly reconciliation of source and raw: an asset with what follows from it, its job and its schedule.
+
+Here: what the graph sees of it. Not here: the comparison and the landing (`pipeline/reconcile_source.py`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date
+
+import dagster as dg
+
+from rainbow_assets.defs.automation.jobs import RECONCILIATION, default_status, reconcile_job
+from rainbow_assets.defs.conventions import OWNERS, check_spec, told_failures, what_to_do
+from rainbow_assets.defs.resources import Lake
+from rainbow_assets.pipeline.reconcile_source import Systems, all_days, is_ahead, reconcile
+from rainbow_assets.pipeline.reconcile_state import Found
+from rainbow_assets.tables import TABLES
+
+MISSED = "no_row_was_missed"
+TABLES_FOUND = "tables"  # the check's metadata with what was found of each table
+
+
+class Range(dg.Config):
+    """The days to compare, as YYYY-MM-DD; empty: from the first partition, to the last."""
+
+    first: str = ""
+    last: str = ""
+
+
+@dg.asset(
+    key=RECONCILIATION,
+    deps=[["source", name] for name in TABLES],
+    group_name="ops",
+    kinds={"postgres", "parquet"},
+    owners=OWNERS,
+    description="Source against raw over all days. What no run saw is landed, and so is the end of what the source no "
+    "longer has. Made where raw has news for the warehouse; otherwise what follows is left out.",
+    output_required=False,
+    check_specs=[
+        check_spec(RECONCILIATION, MISSED, "Raw holds every row of the source as it is. Hard deletes are no failure.")
+    ],
+)
+def reconciliation(
+    context: dg.AssetExecutionContext, config: Range, lake: Lake
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Compare and land; what follows builds and publishes it."""
+    days = all_days(
+        lake.settings,
+        date.fromisoformat(config.first) if config.first else None,
+        date.fromisoformat(config.last) if config.last else None,
+    )
+    systems = Systems(lake.settings, lake.connection, lake.iceberg, lake.s3)
+    with told_failures(context):
+        found = reconcile(systems, days, context.run.run_id, lambda name: context.log.info("comparing %s", name))
+        has_news = is_ahead(lake.connection)
+    if has_news:
+        yield dg.MaterializeResult(metadata={"days": str(days), "keys_gone": sum(table.gone for table in found)})
+    yield _check(found)
+
+
+def _check(found: list[Found]) -> dg.AssetCheckResult:
+    missed = {table.table: table.late + table.back for table in found if table.late + table.back}
+    reasons = [table.reason for table in found if table.reason]
+    told = [f"{name}: {rows} rows" for name, rows in missed.items()]
+    return dg.AssetCheckResult(
+        check_name=MISSED,
+        passed=not (missed or reasons),
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join([*told, *reasons]) or None,
+        metadata={
+            TABLES_FOUND: dg.MetadataValue.json([_plain(table) for table in found]),
+            **what_to_do(MISSED),
+        },
+    )
+
+
+def _plain(found: Found) -> dict[str, object]:
+    """As JSON; of the days that differ, how many."""
+    return asdict(found) | {"days": len(found.days)}
+
+
+weekly_reconcile_schedule = dg.ScheduleDefinition(
+    name="weekly_reconcile_schedule",
+    job=reconcile_job,
+    cron_schedule="0 4 * * 0",
+    execution_timezone="UTC",
+    default_status=default_status(),
+    description="On Sundays at 04:00 UTC, when run and maintenance are over.",
+)

@@ -1,0 +1,138 @@
+"""Source against raw, over all days: what every run has missed, and what is gone from the source.
+
+Here: the order of looking and landing, a table at a time. Not here: the comparison (`reconcile_state.py`), the blocking
+checks of a run's own days (`reconcile.py`), and the build that takes the news on (`defs/automation/reconciliation.py`).
+
+Raw is read before the source, under the locks of the table's runs: whatever raw holds had been committed by then, so
+that what the source lacks afterwards was deleted. Rows of transactions that are still open are in neither.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import duckdb
+from pyiceberg.catalog.sql import SqlCatalog
+
+from rainbow_assets.errors import SchemaDriftError
+from rainbow_assets.pipeline import drift, extract, landing, reconcile_state
+from rainbow_assets.pipeline.drift import Columns
+from rainbow_assets.pipeline.landing import Days, LandingFile
+from rainbow_assets.pipeline.reconcile_state import LATE, MADE, Found
+from rainbow_assets.pipeline.register import SCHEMA, known_columns, register
+from rainbow_assets.settings import Settings
+from rainbow_assets.systems import ducklake, postgres
+from rainbow_assets.systems.ducklake import LAKE
+from rainbow_assets.tables import TABLES, SourceTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class Systems:
+    """What is compared, and where the news goes."""
+
+    settings: Settings
+    connection: duckdb.DuckDBPyConnection
+    catalog: SqlCatalog
+    s3: "S3Client"
+
+
+def reconcile(
+    systems: Systems,
+    days: Days,
+    run_id: str,
+    say: Callable[[str], None],
+    *,
+    dry_run: bool = False,
+    tables: Sequence[SourceTable] = tuple(TABLES.values()),
+) -> list[Found]:
+    """Compare each table of the source with raw over `days`; land and register what raw lacks, unless `dry_run`.
+
+    A table whose columns do not fit the lake is not compared: its `reason` says why, and the others go on.
+
+    Raises:
+        TransientError: a system does not answer; what is landed by then stays landed, and is not found again.
+        DataError: a value does not fit its lake type.
+    """
+    results = []
+    for table in tables:
+        say(table.name)
+        with _locked(systems.settings, table):
+            try:
+                found, columns = _compare(systems, table, days)
+            except SchemaDriftError as error:
+                results.append(Found(table.name, reason=str(error)))
+                continue
+            if found.is_news and not dry_run:
+                _land(systems, table, columns, days, run_id)
+        results.append(found)
+    return results
+
+
+def all_days(settings: Settings, first: date | None = None, last: date | None = None) -> Days:
+    """The partitions from `first` to `last`, by default all of them.
+
+    Raises:
+        DataError: the range is upside down or leaves the partitions.
+    """
+    first, last = first or settings.start_date, last or settings.last_partition
+    settings.require_partitions(first, last)
+    return Days(first, last, open_start=first == settings.start_date)
+
+
+def is_ahead(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether raw has files that no whole build has seen: those of now, or of a try before that broke off."""
+    books = f"__ducklake_metadata_{LAKE}"
+    built = ducklake.columns(connection, "ops", "last_build")
+    since = f"(SELECT coalesce(max(to_snapshot), -1) FROM {LAKE}.ops.last_build)" if built else "-1"
+    row = connection.execute(
+        f"""
+        SELECT count(*) > 0 FROM {books}.ducklake_data_file AS f
+        JOIN {books}.ducklake_table AS t USING (table_id) JOIN {books}.ducklake_schema AS s USING (schema_id)
+        WHERE s.schema_name = ? AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL AND f.end_snapshot IS NULL
+            AND f.begin_snapshot > {since}""",
+        [SCHEMA],
+    ).fetchone()
+    return row == (True,)
+
+
+def _compare(systems: Systems, table: SourceTable, days: Days) -> tuple[Found, Columns]:
+    """What is found; the rows to land are in `LATE` and `MADE` then."""
+    url, connection = systems.settings.secret("source_url"), systems.connection
+    columns = drift.check(url, table, known_columns(connection, table))
+    with ducklake.transaction(connection):  # one snapshot of the lake, and after it one of the source
+        reconcile_state.read_raw(connection, table, columns, days)
+        connection.execute(extract.postgres_source(url))
+        found = reconcile_state.compare(connection, url, table, columns, days)
+    return found, columns
+
+
+def _land(systems: Systems, table: SourceTable, columns: Columns, days: Days, run_id: str) -> None:
+    """Append what is late to its days, and what was made to the day of now; then enter both in the catalogs."""
+    connection, bucket = systems.connection, systems.settings.s3_bucket
+    new: dict[LandingFile, int] = {}
+    late = reconcile_state.days_in(connection, LATE)
+    if late:
+        scope = Days(late[0], late[-1], open_start=days.open_start and late[0] == days.first)
+        held = landing.files(systems.s3, bucket, table.name, scope)  # also what a killed run has not registered
+        held = [file for file in held if file.day in set(late) or file.day < days.first]
+        connection.execute(f"CREATE OR REPLACE TABLE {extract.ROWS} AS FROM {LATE}")
+        new |= extract.append(connection, table, columns.names, held, days.first, bucket, run_id)
+    if reconcile_state.days_in(connection, MADE):
+        connection.execute(f"CREATE OR REPLACE TABLE {extract.ROWS} AS FROM {MADE}")
+        new |= extract.append(connection, table, columns.names, [], days.first, bucket, run_id)
+    if new:
+        files = sorted(new)
+        register(connection, systems.catalog, table, files, Days(files[0].day, files[-1].day), run_id)
+
+
+@contextmanager
+def _locked(settings: Settings, table: SourceTable) -> Iterator[None]:
+    """Keep the runs of landing and raw away from the table; waits for one that is at it."""
+    url, setting = settings.secret("catalog_url"), "RAINBOW_CATALOG_URL"
+    with postgres.lock(url, setting, f"landing.{table.name}"), postgres.lock(url, setting, f"raw.{table.name}"):
+        yield

@@ -1,0 +1,246 @@
+"""rainbow reconcile on the real stack: what no run saw is found, landed and built; what is gone ends."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+from real_stack import rainbow
+
+from rainbow_assets.pipeline import drift, landing, reconcile
+from rainbow_assets.pipeline.extract import extract
+from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.pipeline.reconcile_source import Systems, all_days
+from rainbow_assets.pipeline.reconcile_source import reconcile as reconcile_source
+from rainbow_assets.pipeline.reconcile_state import Found
+from rainbow_assets.pipeline.register import known_columns, register
+from rainbow_assets.settings import Settings
+from rainbow_assets.shop.schema import create_schema
+from rainbow_assets.shop.seed import seed
+from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, postgres
+from rainbow_assets.tables import TABLES
+
+pytestmark = pytest.mark.integration
+
+FIRST, LAST = date(2026, 3, 1), date(2026, 3, 4)
+DETAILS, CUSTOMERS = TABLES["orderdetails"], TABLES["customers"]
+
+
+class Shop:
+    """A source of two tables over four days, and the steps of the pipeline on it."""
+
+    def __init__(self, settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
+        self.settings, self.lake = settings, connection
+        self.url, self.bucket = settings.secret("source_url"), settings.s3_bucket
+        self.systems = Systems(settings, connection, iceberg.connect(settings), object_store.client(settings))
+
+    def sql(self, *statements: str) -> None:
+        with postgres.connect(self.url, "test") as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def ingest(self, days: Days, *tables) -> None:
+        for table in tables or (DETAILS, CUSTOMERS):
+            columns = drift.check(self.url, table, known_columns(self.lake, table))
+            held = landing.files(self.systems.s3, self.bucket, table.name, days)
+            done = extract(self.lake, self.url, table, columns, days, held, self.bucket, "run-1")
+            register(self.lake, self.systems.catalog, table, [*held, *done.files], days, "run-1")
+
+    def reconcile(self, first: date | None = None, last: date | None = None, **options: Any) -> dict[str, Found]:
+        days = all_days(self.settings, first, last)
+        found = reconcile_source(self.systems, days, "run-2", lambda note: None, tables=(DETAILS, CUSTOMERS), **options)
+        return {item.table: item for item in found}
+
+    def counts(self, **options: Any) -> dict[str, tuple[int, int, int]]:
+        return {name: (item.late, item.back, item.gone) for name, item in self.reconcile(**options).items()}
+
+    def objects(self) -> set[str]:
+        return set(object_store.keys(self.systems.s3, self.bucket, ""))
+
+    def current(self, table) -> list[tuple[Any, ...]]:
+        """What raw says of each key that is not deleted: its newest version, without its time."""
+        key = ", ".join(table.key)
+        return self.lake.execute(
+            f"SELECT * EXCLUDE (updated_at, extracted_at, change_date, rescued_data) FROM lake.raw.{table.name} "
+            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY updated_at DESC, extracted_at DESC) = 1 "
+            "AND deleted_at IS NULL ORDER BY ALL"
+        ).fetchall()
+
+    def source(self, table) -> list[tuple[Any, ...]]:
+        names = ", ".join(name for name in table.columns if name != "updated_at")
+        query = f"SELECT {names} FROM {table.name} WHERE deleted_at IS NULL ORDER BY {', '.join(table.key)}"
+        return postgres.fetch(self.url, "test", query)
+
+    def is_level(self) -> bool:
+        """Whether raw's current rows are the source's, in both catalogs."""
+        for table in (DETAILS, CUSTOMERS):
+            assert self.current(table) == self.source(table), table.name
+            every = Days(FIRST, datetime.now(UTC).date())
+            held = landing.files(self.systems.s3, self.bucket, table.name, every)
+            assert reconcile.catalogs_agree(self.lake, self.systems.catalog, table, held, every).wrong == []
+        return True
+
+
+NOTHING = {"orderdetails": (0, 0, 0), "customers": (0, 0, 0)}
+
+
+@pytest.fixture
+def shop(fresh_settings: Settings) -> Iterator[Shop]:
+    settings = fresh_settings.record(start_date=FIRST, end_date=LAST)
+    create_schema(settings.secret("source_url"))
+    with ducklake.connect(settings) as connection:
+        shop = Shop(settings, connection)
+        shop.sql(
+            "INSERT INTO orderdetails SELECT i, i % 7, 1 + i % 3, 5.01 + i % 9, NULL, t, t, NULL FROM "
+            "(SELECT i, timestamp '2026-02-27' + i * interval '30 minutes' AS t FROM generate_series(0, 280) AS i)",
+            "INSERT INTO customers SELECT i, 'first ' || i, NULL, 'mail ' || i, t, t, NULL FROM "
+            "(SELECT i, timestamp '2026-03-01' + i * interval '1 hour' AS t FROM generate_series(0, 95) AS i)",
+        )
+        shop.ingest(Days(FIRST, LAST, open_start=True))
+        yield shop
+
+
+def test_what_no_run_saw_is_landed_once(shop: Shop) -> None:
+    assert shop.counts() == NOTHING
+    shop.sql(
+        # late: a transaction over midnight; before the first day; a row of a day that was run
+        "INSERT INTO orderdetails VALUES (900, 1, 1, 1.00, NULL, '2026-03-02', '2026-03-02 23:59:58', NULL)",
+        "INSERT INTO orderdetails VALUES (901, 1, 1, 1.00, NULL, '2019-05-05', '2019-05-05', NULL)",
+        # changed in silence: money, NULL, text, a soft delete and the time of a day alone
+        "UPDATE orderdetails SET price = price + 0.01 WHERE id = 150",
+        "UPDATE orderdetails SET promotion_id = 7 WHERE id = 151",
+        "UPDATE orderdetails SET deleted_at = updated_at WHERE id = 152",
+        "UPDATE customers SET email = NULL WHERE id = 5",
+        "UPDATE customers SET first_name = '' WHERE id = 6",
+        "UPDATE customers SET created_at = created_at - interval '1 microsecond' WHERE id = 7",
+        # two rows of a day exchange their prices: every sum of a column stays
+        "UPDATE orderdetails AS d SET price = o.price FROM orderdetails AS o "
+        "WHERE (d.id = 160 AND o.id = 161) OR (d.id = 161 AND o.id = 160)",
+    )
+    objects = shop.objects()
+    expected = {"orderdetails": (7, 0, 0), "customers": (3, 0, 0)}
+    assert shop.counts(dry_run=True) == expected
+    assert shop.objects() == objects
+    found = shop.reconcile()
+    assert {name: (item.late, item.back, item.gone) for name, item in found.items()} == expected
+    assert found["customers"].days == [FIRST]
+    assert found["orderdetails"].rows == 283
+    assert shop.is_level()
+    assert shop.counts() == NOTHING
+
+
+def test_what_is_gone_ends_and_comes_back_when_it_returns(shop: Shop) -> None:
+    shop.sql(
+        "CREATE TABLE kept AS SELECT * FROM orderdetails WHERE id BETWEEN 100 AND 102",
+        "DELETE FROM orderdetails WHERE id BETWEEN 100 AND 102",
+        "UPDATE customers SET id = 500 WHERE id = 8",  # another key
+        "UPDATE customers SET deleted_at = updated_at WHERE id = 9",
+    )
+    objects = shop.objects()
+    expected = {"orderdetails": (0, 0, 3), "customers": (2, 0, 1)}
+    assert shop.counts(dry_run=True) == expected
+    assert shop.objects() == objects
+    assert shop.counts() == expected
+    assert shop.is_level()
+    gone = shop.lake.execute(
+        "SELECT id, deleted_at = updated_at AND updated_at = extracted_at, change_date = updated_at::DATE, "
+        "now()::TIMESTAMP - updated_at < INTERVAL 1 HOUR, price FROM lake.raw.orderdetails "
+        "WHERE id BETWEEN 100 AND 102 AND deleted_at IS NOT NULL ORDER BY id"
+    ).fetchall()
+    assert [row[:4] for row in gone] == [(number, True, True, True) for number in (100, 101, 102)]
+    assert shop.counts() == NOTHING
+
+    shop.sql("DELETE FROM customers WHERE id = 9")  # purged after its soft delete: raw has that already
+    assert shop.counts() == NOTHING
+
+    shop.sql("INSERT INTO orderdetails SELECT * FROM kept WHERE id < 102")  # from a backup, with its old time
+    assert shop.counts() == {"orderdetails": (0, 2, 0), "customers": (0, 0, 0)}
+    assert shop.is_level()
+    assert shop.counts() == NOTHING
+    shop.sql("UPDATE orderdetails SET quantity = 9 WHERE id = 100")  # and changed in silence since
+    assert shop.counts() == {"orderdetails": (1, 1, 0), "customers": (0, 0, 0)}
+    assert shop.is_level()
+    today = "UPDATE orderdetails SET quantity = 7, updated_at = now() AT TIME ZONE 'UTC' WHERE id = 101"
+    shop.sql("DELETE FROM orderdetails WHERE id = 100", today)  # gone again; the other is left to today's run
+    assert shop.counts() == {"orderdetails": (0, 0, 1), "customers": (0, 0, 0)}
+    assert shop.counts() == NOTHING
+
+
+def test_a_row_whose_time_went_back_counts_again(shop: Shop) -> None:
+    shop.sql("UPDATE customers SET email = 'new', updated_at = '2026-03-04 12:00' WHERE id = 10")
+    shop.ingest(Days(LAST, LAST), CUSTOMERS)
+    shop.sql("UPDATE customers SET email = 'mail 10', updated_at = '2026-03-01 10:00' WHERE id = 10")
+    assert shop.counts()["customers"] == (0, 1, 0)
+    assert shop.is_level()
+    assert shop.counts() == NOTHING
+
+
+def test_what_changed_since_the_last_day_is_left_to_its_run(shop: Shop) -> None:
+    shop.sql("UPDATE customers SET email = 'today', updated_at = now() AT TIME ZONE 'UTC' WHERE id < 50")
+    found = shop.reconcile()["customers"]
+    assert (found.days, found.is_news) == ([], False)
+
+
+def test_a_transaction_that_is_open_deletes_nothing(shop: Shop) -> None:
+    with psycopg.connect(shop.url) as other:
+        other.execute("DELETE FROM orderdetails WHERE id < 50")
+        other.execute("INSERT INTO customers VALUES (700, 'x', 'y', 'z', '2026-03-02', '2026-03-02', NULL)")
+        assert shop.counts() == NOTHING
+        other.rollback()
+    assert shop.counts() == NOTHING
+
+
+def test_a_range_looks_at_its_days_alone(shop: Shop) -> None:
+    shop.sql(
+        "DELETE FROM customers WHERE id IN (1, 30)",  # of March 1 and 2
+        "UPDATE customers SET updated_at = '2026-03-04 13:00' WHERE id = 31",  # moved out of the range: not gone
+    )
+    assert shop.reconcile(first=FIRST + timedelta(days=1), last=FIRST + timedelta(days=1))["customers"].gone == 1
+    assert shop.counts()["customers"] == (1, 0, 1)
+    assert shop.is_level()
+
+
+def test_a_table_that_cannot_be_compared_keeps_no_other_back(shop: Shop) -> None:
+    shop.sql("ALTER TABLE orderdetails DROP COLUMN price", "DELETE FROM customers WHERE id = 1")
+    found = shop.reconcile()
+    assert "lost price" in found["orderdetails"].reason
+    assert found["customers"].gone == 1
+
+
+def test_the_command_lands_builds_and_publishes(fresh_settings: Settings) -> None:
+    seed(fresh_settings.secret("source_url"), 3, LAST, 20, 42)
+    settings = fresh_settings.record(start_date=LAST - timedelta(days=2), end_date=LAST)
+    with ducklake.connect(settings) as connection:
+        shop = Shop(settings, connection)
+        shop.ingest(Days(settings.start_date, LAST, open_start=True), *TABLES.values())
+    shop.sql(
+        "DELETE FROM orderdetails WHERE id = (SELECT min(id) FROM orders)",
+        "DELETE FROM orders WHERE id = (SELECT min(id) FROM orders)",
+        "UPDATE orderdetails SET price = price + 1 WHERE id = (SELECT max(id) FROM orders)",
+        "INSERT INTO orderdetails SELECT id, 999999, 3, 7.77, NULL, created_at, updated_at, NULL FROM orders "
+        "WHERE id = (SELECT max(id) FROM orders)",
+        "UPDATE customers SET id = 777777 WHERE id = (SELECT max(id) FROM customers)",
+    )
+    told = rainbow("reconcile", "--dry-run")
+    assert told.returncode == 1, told.stdout + told.stderr
+    assert "would be landed; nothing was written" in told.stdout
+    assert max(map(len, told.stdout.splitlines())) <= 80
+    done = rainbow("reconcile")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "landed, built and published" in done.stdout
+    assert told.stdout.splitlines()[:-1] == done.stdout.splitlines()[:-1]
+    assert "no_row_was_missed" in done.stderr
+    [expected] = postgres.fetch(
+        shop.url,
+        "test",
+        "SELECT count(*), sum(d.quantity), sum(d.quantity * d.price) FROM orderdetails AS d "
+        "JOIN orders AS o USING (id) WHERE d.deleted_at IS NULL AND o.deleted_at IS NULL",
+    )
+    query = "SELECT count(*), sum(sales_quantity), sum(extended_sales_amount) FROM "
+    with ducklake.connect(settings, read_only=True) as lake, clickhouse.connect(settings) as client:
+        assert lake.execute(query + "lake.warehouse.fact_sales").fetchone() == expected
+        assert tuple(client.query(query + "fact_sales").result_rows[0]) == expected
+    again = rainbow("reconcile", "--dry-run")
+    assert (again.returncode, "Source and raw agree" in again.stdout) == (0, True), again.stdout + again.stderr
