@@ -4,6 +4,8 @@ from pathlib import Path
 
 import duckdb
 
+from rainbow_assets.systems import ducklake
+
 DEAD = "http://127.0.0.1:9"  # nobody listens
 VARIABLES = {
     **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), DEAD),
@@ -61,6 +63,7 @@ def hostile(home: Path, folder: Path) -> dict[str, str]:
         (home / "modules").mkdir(exist_ok=True)
         (home / "modules" / f"{name}.py").write_text("raise ImportError('a module of PYTHONPATH')")
     with duckdb.connect(config={"secret_directory": str(home / ".duckdb" / "stored_secrets")}) as another:
+        another.execute(f"LOAD {ducklake.literal(ducklake.extension_file('httpfs'))}")
         another.execute(
             "CREATE PERSISTENT SECRET theirs (TYPE s3, KEY_ID 'a', SECRET 'b', ENDPOINT '127.0.0.1:9', "
             "URL_STYLE 'path', USE_SSL false, SCOPE 's3://rainbow')"

@@ -366,7 +366,7 @@ def test_the_health_page_tells_runs_checks_and_sizes(shop: Settings) -> None:
     assert f'<td>fact_sales</td><td>batch layer</td><td class="rb-number">{count(facts)}</td>' in table(
         page, "storage of ClickHouse"
     )
-    assert "up to the last day" in "".join(html(page))
+    assert "the days have ended" in "".join(html(page))
 
 
 def test_a_run_that_landed_nothing_is_shown_beside_the_others(shop: Settings) -> None:
