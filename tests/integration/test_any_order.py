@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, note, settings
 from isolation import new_lake
+from soak import only_soak
 
 from rainbow_assets.pipeline import drift, landing
 from rainbow_assets.pipeline.extract import extract
@@ -171,6 +172,7 @@ def test_any_order_of_changes_and_runs_gives_the_rows_of_a_full_rebuild(stack: S
                 assert not wrong
 
 
+@only_soak
 def test_a_start_that_was_moved_doubles_nothing(stack: Settings) -> None:
     with company_of(stack) as company:
         for shop in range(2):

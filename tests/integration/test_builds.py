@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from soak import only_soak
 
 from rainbow_assets.errors import DataError, TransientError
 from rainbow_assets.pipeline import builds, dbt_failures, open_checks
@@ -106,6 +107,7 @@ def test_what_other_code_makes_is_built_anew_and_only_that(project: Project) -> 
     assert (project.left_out(), project.refused()) == (None, "")
 
 
+@only_soak
 def test_a_build_of_other_code_that_failed_leaves_no_trace(project: Project) -> None:
     """The code goes back to what the last whole build had: the tables that the failed one made are built anew."""
     project.edit("macros/discount.sql", "cast(0.02 as decimal(3, 2))", "cast(0.03 as decimal(3, 2))")
@@ -125,6 +127,7 @@ def test_a_build_of_other_code_that_failed_leaves_no_trace(project: Project) -> 
     assert project.refused() == ""
 
 
+@only_soak
 def test_a_test_that_fails_holds_back_until_it_passes_also_one_of_a_last_table(project: Project) -> None:
     test = project.source / "tests" / "assert_lucky.sql"
     test.write_text("select 1 as a from {{ ref('total_sales') }}")
@@ -135,6 +138,7 @@ def test_a_test_that_fails_holds_back_until_it_passes_also_one_of_a_last_table(p
     assert project.refused() == ""
 
 
+@only_soak
 @pytest.mark.parametrize(
     ("selection", "left"),
     [
@@ -172,6 +176,7 @@ def test_a_build_of_a_part_without_news_changes_nothing_and_is_whole(project: Pr
     assert (project.left_out(), project.refused()) == (None, "")
 
 
+@only_soak
 def test_what_was_refused_or_made_by_unknown_code_is_all_built_anew(project: Project) -> None:
     """So it is after the audit's refusal, after a repair that took rows from raw, and on an older lake."""
     with ducklake.connect(project.lakehouse.settings) as lake:
