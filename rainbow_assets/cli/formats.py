@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 TABLE_LIMIT = 1_000  # rows; a person reads no more
-GUTTER, EDGES = 3, 2  # characters between two columns of a table, and at its sides
+GUTTER, EDGES = 2, 2  # characters between two columns of a table, and at its sides
 TEXT_LEAST = 8  # characters that a text keeps, however many columns there are
 
 
@@ -110,7 +110,7 @@ def _table(columns: list[_Column], widths: list[int]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for column, width in zip(columns, widths, strict=True):
         title = Text(column.name if cell_len(column.name) <= width else column.title)
         side: Literal["right", "left"] = "right" if column.is_number else "left"
