@@ -68,7 +68,7 @@ def dbt_models(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
 
 
 def _excluded(nodes: list[str]) -> list[str]:
-    return ["--exclude", *builds.names(nodes)] if nodes else []
+    return ["--exclude", " ".join(builds.names(nodes))] if nodes else []  # Dagster takes one value for a flag's all
 
 
 def _stream(build: DbtCliInvocation, target: Path) -> Iterator[Any]:
