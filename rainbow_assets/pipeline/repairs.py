@@ -30,13 +30,11 @@ class Repairs:
 
 
 def of_newest_build(connection: duckdb.DuckDBPyConnection, own: Days | None) -> Repairs | None:
-    """What the newest build has written by now; `own`: the run's days, or None for a run without partitions.
+    """What was written since the newest build began; `own`: the run's days, or None for a run without partitions.
 
     None where the facts were built anew: all of them were written then, and nothing was repaired.
     """
-    query = f"""
-        SELECT coalesce((SELECT max(snapshot_id) FROM {LAKE}.ops.unfinished_builds), max(to_snapshot))
-        FROM {LAKE}.ops.last_build"""
+    query = f"SELECT max(snapshot_id) FROM ducklake_snapshots('{LAKE}') WHERE commit_message = 'open the build'"
     [(since,)] = connection.execute(query).fetchall()
     if not ducklake.existed(connection, SCHEMA, TABLE, since):
         return None

@@ -56,7 +56,7 @@ def state(settings: Settings) -> tuple[list[tuple[object, ...]], int]:
     return files, shown.id
 
 
-def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_settings):
+def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_settings, monkeypatch):
     rainbow("seed", "--days", "5", "--orders-per-day", "60")
     done = rainbow("run", "--from", str(FIRST), "--to", str(YESTERDAY))
     assert "Warning" not in done.stderr
@@ -130,7 +130,7 @@ def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_setting
                 )
             assert [event.step_key for event in done.filter_events(lambda event: event.is_step_failure)] == failing
             assert not (failing and done.get_asset_materialization_events())
-        # A row that raw lacks of the first day: no run of another day publishes, though that day itself is well.
+        # A row that raw lacks of the first day, behind the look-back: no run of another day publishes, though that day itself is well.
         with postgres.connect(fresh_settings.secret("source_url"), "test") as source:
             source.execute(
                 f"INSERT INTO orders (id, customer_id, created_at, updated_at) VALUES (900003, 1, '{FIRST}', '{FIRST}')"
@@ -139,6 +139,7 @@ def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_setting
             assert not batch.execute_in_process(
                 instance=instance, op_selection=["raw__orders"], partition_key=str(FIRST), raise_on_error=False
             ).success
+        monkeypatch.setenv("RAINBOW_LOOKBACK_DAYS", "0")
         open_check = f"raw/orders: holds_every_source_row_once of {FIRST} (1 rows missing, 0 repeated)"
         done = rainbow("run", str(BAD), code=1)  # it makes everything anew
         assert f"serving: Nothing was published: {open_check}. `rainbow run {FIRST}`" in done.stderr
