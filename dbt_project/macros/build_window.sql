@@ -140,7 +140,7 @@
 
 {#
   The window as literals, for file pruning; everything for a model that is built anew, and outside of builds. A test has
-  the window of its build; in `dbt test`, everything that the last whole build had seen.
+  the window of its build, as long as whole builds alone wrote the tables; otherwise, and in `dbt test`, everything.
 #}
 {% macro build_window() %}
     {% if execute and flags.WHICH == 'test' %}
@@ -149,8 +149,10 @@
     {% elif not (execute and flags.WHICH in ('build', 'run')) %}
         {{ return({'from': -1, 'to': 9223372036854775807, 'is_listed': false}) }}
     {% endif %}
-    {% set row = run_query("select from_snapshot, to_snapshot, is_listed from memory.main.build_window").rows[0] %}
-    {% set narrow = (is_incremental() or model.resource_type == 'test') and not is_anew() %}
+    {% set row = run_query(
+        "select from_snapshot, to_snapshot, is_listed, is_as_it_was from memory.main.build_window"
+    ).rows[0] %}
+    {% set narrow = (row[3] if model.resource_type == 'test' else is_incremental()) and not is_anew() %}
     {{ return({'from': row[0] if narrow else -1, 'to': row[1], 'is_listed': narrow and row[2]}) }}
 {% endmacro %}
 

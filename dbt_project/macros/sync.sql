@@ -41,8 +41,15 @@
     );
 {% endmacro %}
 
-{# The in-memory table that holds the keys of the model's scope, one column. #}
-{% macro scope_table() %}memory.main.{{ model.name }}_scope{% endmacro %}
+{# The in-memory table that holds the keys of a model's scope, one column. #}
+{% macro scope_table(name=model.name) %}memory.main.{{ name }}_scope{% endmacro %}
+
+{# An empty scope for what reads it, where this dbt did not build that model. #}
+{% macro set_scope_if_none(name, key) %}
+    {% if execute and flags.WHICH in ('build', 'run') %}
+        {% do run_query("create table if not exists " ~ scope_table(name) ~ " (" ~ key ~ " bigint)") %}
+    {% endif %}
+{% endmacro %}
 
 {# Fill the scope with the keys that `query` gives; nothing outside of an incremental build. #}
 {% macro set_scope(query) %}

@@ -50,7 +50,8 @@ COLUMNS = {
 class Window:
     """The raw snapshots (begin, end] that are new to the tables, and the nodes that they touch.
 
-    `is_listed`: whether DuckLake still knows the snapshot `begin`. `code`: each node's checksum. `anew`: the nodes
+    `is_listed`: whether DuckLake still knows the snapshot `begin`. `is_as_it_was`: whether nothing but the last whole
+    build wrote the tables; what tests look at is then the window alone. `code`: each node's checksum. `anew`: the nodes
     whose code is not that of the last whole build, or that a build of other code has touched since; `why`: what is said
     of them, None at the first build. `touched`: all that is to be done. `done`: what earlier builds of this window and
     this code have done of it.
@@ -59,6 +60,7 @@ class Window:
     begin: int
     end: int
     is_listed: bool
+    is_as_it_was: bool
     code: dict[str, str]
     anew: frozenset[str]
     why: str | None
@@ -105,12 +107,21 @@ def window(connection: duckdb.DuckDBPyConnection, nodes: Mapping[str, Node], ful
     since = [built, *(_map(text) for _, text, _ in others)]
     anew = {name for name, checksum in code.items() if any(held.get(name) != checksum for held in since)}
     is_listed, end, changed = _changes(connection, begin)
-    alike = is_listed and (bool(others) or _as_it_was(connection, nodes, closed))
+    as_it_was = is_listed and not others and _as_it_was(connection, nodes, closed)
+    alike = as_it_was or (is_listed and bool(others))
     touched = {node.id for node in nodes.values() if not alike or node.id in anew or changed & node.reads}
     done = {name for to, text, names in others if to == end and _map(text) == code for name in names}
     why = CHANGED if known else (FULL if full_refresh else DISTRUSTED if whole else None)
     return Window(
-        begin, end, is_listed, code, frozenset(anew), why if anew else None, frozenset(touched), frozenset(done)
+        begin,
+        end,
+        is_listed,
+        as_it_was,
+        code,
+        frozenset(anew),
+        why if anew else None,
+        frozenset(touched),
+        frozenset(done),
     )
 
 

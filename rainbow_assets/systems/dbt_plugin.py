@@ -82,8 +82,17 @@ def _say_what_to_do(connection: duckdb.DuckDBPyConnection, tests: bool, full_ref
     touched = [node for node in window.touched if tests or not node.startswith("test.")]
     connection.execute(
         "CREATE OR REPLACE TABLE memory.main.build_window AS SELECT $1 AS build_id, $2::BIGINT AS from_snapshot, "
-        "$3::BIGINT AS to_snapshot, $4::BOOLEAN AS is_listed, $5::VARCHAR AS code, $6::VARCHAR AS why",
-        [get_invocation_id(), window.begin, window.end, window.is_listed, json.dumps(window.code), window.why],
+        "$3::BIGINT AS to_snapshot, $4::BOOLEAN AS is_listed, $5::BOOLEAN AS is_as_it_was, $6::VARCHAR AS code, "
+        "$7::VARCHAR AS why",
+        [
+            get_invocation_id(),
+            window.begin,
+            window.end,
+            window.is_listed,
+            window.is_as_it_was,
+            json.dumps(window.code),
+            window.why,
+        ],
     )
     connection.execute(
         "CREATE OR REPLACE TABLE memory.main.build_nodes AS SELECT node, node IN (SELECT unnest($2)) AS is_anew, "

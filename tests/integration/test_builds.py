@@ -1,5 +1,6 @@
 """What a build does when code or raw has changed, in part or not at all: one lake, and a dbt project that changes."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,7 +12,7 @@ from soak import only_soak
 from rainbow_assets.errors import DataError, TransientError
 from rainbow_assets.pipeline import builds, dbt_failures, open_checks
 from rainbow_assets.pipeline.publish_lake import require_whole_build
-from rainbow_assets.settings import PROJECT_DIR
+from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.systems import ducklake
 from tests.integration.test_warehouse import order, row
 from tests.integration.warehouse_driver import Lakehouse
@@ -190,3 +191,27 @@ def test_what_was_refused_or_made_by_unknown_code_is_all_built_anew(project: Pro
     assert {name for name in after if after[name] == before[name]} == set()
     assert 1 not in {number for number, _ in project.discounts()}
     assert project.refused() == ""
+
+
+def test_the_orders_that_a_build_touches_are_compared_with_raw(fresh_settings: Settings, tmp_path: Path) -> None:
+    """A project that loses the sales of order 7, or counts those of order 8 twice: the build that meets them fails."""
+    lakehouse = Lakehouse(fresh_settings, tmp_path)
+    lakehouse.create_raw()
+    project = Project(lakehouse)
+    lines = "where orders.deleted_at is null and details.deleted_at is null"
+    project.edit("models/warehouse/fact_sales.sql", lines, f"{lines} and orders.order_id <> 7")
+    project.edit("models/warehouse/fact_sales.sql", "quantity as sales", "if(order_id = 8, 2, 1) * quantity as sales")
+    order(lakehouse, 1, "2026-01-03")
+    order(lakehouse, 2, "2026-01-03", product=2)
+    assert project.build()
+    order(lakehouse, 1, "2026-01-03", product=2)  # beside what staging has of it already
+    lakehouse.add("orders", row("2026-01-03", "2026-01-04", "2026-01-04", id=2))
+    assert project.build()
+    order(lakehouse, 7, "2026-01-05")
+    order(lakehouse, 8, "2026-01-05")
+    assert not project.build()
+    results = json.loads((lakehouse.folder / "target" / "run_results.json").read_text())["results"]
+    [failed] = [result for result in results if result["status"] == "fail"]
+    compiled = next((lakehouse.folder / "target" / "compiled").rglob("assert_consistent_total_sales.sql")).read_text()
+    assert (failed["unique_id"].split(".")[2], failed["failures"]) == ("assert_consistent_total_sales", 2)
+    assert "ducklake_table_insertions('lake', 'raw', 'orderdetails'" in compiled  # the window's files alone

@@ -130,7 +130,7 @@ def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_setting
                 )
             assert [event.step_key for event in done.filter_events(lambda event: event.is_step_failure)] == failing
             assert not (failing and done.get_asset_materialization_events())
-        # A row that raw lacks of the first day, behind the look-back: no run of another day publishes, though that day itself is well.
+        # A row that raw lacks of a day that no run looks back on: no run publishes, though its own day is well.
         with postgres.connect(fresh_settings.secret("source_url"), "test") as source:
             source.execute(
                 f"INSERT INTO orders (id, customer_id, created_at, updated_at) VALUES (900003, 1, '{FIRST}', '{FIRST}')"
