@@ -2,7 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from benchmarks import (
     api,
@@ -20,10 +22,10 @@ from benchmarks import (
     stream,
     transaction,
 )
-from benchmarks.harness import timed
-from benchmarks.stack import running_stack
+from benchmarks.harness import Result, timed
+from benchmarks.stack import Stack, running_stack
 
-BENCHMARKS = {
+BENCHMARKS: dict[str, Callable[[Stack, int, bool], Result | tuple[Result, ...]]] = {
     "extraction": extraction.measure,
     "registration": registration.measure,
     "day": day.measure,
@@ -48,17 +50,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="default: 5, or 1 with --quick")
     arguments = parser.parse_args()
     rounds = arguments.rounds or (1 if arguments.quick else 5)
-    began, facts, results = datetime.now(UTC), report.machine(), []
+    began, facts, quick, results = datetime.now(UTC), report.machine(), arguments.quick, list[Result]()
     try:
         with running_stack() as stack:
             for name in arguments.only or BENCHMARKS:
                 say(f"{name} …")
-                seconds = timed(lambda name=name: results.append(BENCHMARKS[name](stack, rounds, arguments.quick)))
+                seconds = timed(partial(measure, name, results, stack, rounds, quick))
                 say(f"{name}: {results[-1].ratio:.2f}, measured in {seconds:.0f} s")
     finally:
         if results:
-            report.show(results, rounds, arguments.quick)
-            print(f"Every timing: {report.write(results, facts, began, arguments.quick)}")
+            report.show(results, rounds, quick)
+            print(f"Every timing: {report.write(results, facts, began, quick)}")
+
+
+def measure(name: str, results: list[Result], stack: Stack, rounds: int, quick: bool) -> None:
+    """Append the ratios of one benchmark; most have one."""
+    found = BENCHMARKS[name](stack, rounds, quick)
+    results += found if isinstance(found, tuple) else [found]
 
 
 def say(text: str) -> None:

@@ -8,11 +8,12 @@ the whole job. Not counted: the events that record the results.
 import json
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from rainbow_assets.defs.serving import assets as serving
@@ -37,13 +38,13 @@ FUNCTIONS = (
 
 def main(day: date) -> dict[str, float]:
     """The seconds of each kind of check, and of the run."""
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     for module, name in FUNCTIONS:
         setattr(module, name, clocked(getattr(module, name), name, seconds))
     stream = transform._stream
 
-    def streamed(build: Any) -> Iterator[object]:  # noqa: ANN401 - dagster-dbt's invocation
-        yield from stream(build)
+    def streamed(build: Any, target: Path) -> Iterator[object]:  # noqa: ANN401 - dagster-dbt's invocation
+        yield from stream(build, target)
         results = build.get_artifact("run_results.json")["results"]
         tests = [result["execution_time"] for result in results if result["unique_id"].startswith("test.")]
         seconds["dbt tests"] += sum(tests)
@@ -62,7 +63,7 @@ def main(day: date) -> dict[str, float]:
     return {**seconds, "run": whole}
 
 
-def clocked(function: Callable[..., object], name: str, seconds: Counter[str]) -> Callable[..., object]:
+def clocked(function: Callable[..., object], name: str, seconds: dict[str, float]) -> Callable[..., object]:
     """The function, whose seconds are added up."""
 
     def timed(*arguments: object, **options: object) -> object:

@@ -25,9 +25,9 @@ def rainbow_run(settings: Settings, first: date, last: date) -> float:
     return timed(lambda: _program(settings, str(RAINBOW), "run", "--from", str(first), "--to", str(last)))
 
 
-def maintain(settings: Settings) -> None:
+def maintain(settings: Settings, *arguments: str) -> None:
     """`rainbow maintain`, as it is every night."""
-    _program(settings, str(RAINBOW), "maintain")
+    _program(settings, str(RAINBOW), "maintain", *arguments)
 
 
 def checked_run(settings: Settings, day: date) -> dict[str, float]:

@@ -57,9 +57,10 @@ class Stack:
         return f"{source_url.rpartition('/')[0]}/{name}"
 
     @contextmanager
-    def lake(self, source_url: str, first: date, last: date) -> Iterator[Settings]:
+    def lake(self, source_url: str, first: date, last: date, s3_endpoint: str | None = None) -> Iterator[Settings]:
         """Settings of a lake with nothing in it, over this source: new catalogs, bucket, ClickHouse, RAINBOW_HOME.
 
+        `s3_endpoint`: another way to the store.
         Dagster's own database is the stack's: setting it up belongs to `rainbow up`, not to a run.
         """
         number = next(self.numbers)
@@ -70,7 +71,8 @@ class Stack:
         (home / "dagster" / "dagster.yaml").symlink_to(self.settings.home / "dagster" / "dagster.yaml")
         own = {"source_url": source_url, "s3_bucket": bucket, "start_date": first, "end_date": last}
         own |= {"clickhouse_url": f"chdb://{home}/clickhouse", "dagster_url": self.settings.secret("dagster_url")}
-        shared = ("pg_port", "s3_port", "s3_endpoint", "s3_region")
+        own["s3_endpoint"] = s3_endpoint or self.settings.s3_endpoint
+        shared = ("pg_port", "s3_port", "s3_region")
         secrets = {name: self.settings.secret(name) for name in ("s3_access_key", "s3_secret_key")}
         with _home(home):
             settings = Settings.load().record(

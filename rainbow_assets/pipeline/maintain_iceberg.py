@@ -31,6 +31,8 @@ def maintain_iceberg(plan: Plan) -> Iterator[Step]:
 
 def _maintain_table(plan: Plan, s3: "S3Client", table: Table, where: str) -> Iterator[Step]:
     old = iceberg.old_snapshots(table, plan.older_than)
+    if not plan.is_dry:
+        iceberg.complete_properties(table)
     if old and not plan.is_dry:
         iceberg.expire(table, old)
         table.refresh()

@@ -46,6 +46,12 @@ from rainbow_assets.systems.postgres_errors import connection_error
 PARTITION = "change_date"
 RUN_ID = "rainbow.run_id"  # in a snapshot's summary
 DENIED = ("ACCESS_DENIED", "HTTP status 401", "HTTP status 403", "RequestTimeTooSkewed")  # Arrow's words
+PROPERTIES = {
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    "commit.manifest-merge.enabled": "true",  # otherwise each day leaves a manifest, and a scan opens them all
+    "commit.manifest.min-count-to-merge": "30",
+}
 TYPES: dict[str, IcebergType] = {
     "BOOLEAN": BooleanType(),
     "INTEGER": IntegerType(),
@@ -192,6 +198,13 @@ def expire(table: Table, snapshots: list[int]) -> None:
         table.maintenance.expire_snapshots().by_ids(snapshots).commit()
 
 
+def complete_properties(table: Table) -> None:
+    """Give a table from before one of the `PROPERTIES` all of them."""
+    if not PROPERTIES.items() <= table.properties.items():
+        with _catalog_errors(), table.transaction() as transaction:
+            transaction.set_properties(PROPERTIES)
+
+
 def metadata_files(table: Table, without: list[int]) -> set[str]:
     """Every metadata file that the table needs: its own, those of its log, and its snapshots', but those `without`."""
     metadata = table.metadata
@@ -222,11 +235,7 @@ def _create(catalog: SqlCatalog, namespace: str, name: str, columns: dict[str, s
     schema = Schema(*fields)
     source_id = schema.find_field(PARTITION).field_id
     spec = PartitionSpec(PartitionField(source_id, 1000, IdentityTransform(), PARTITION))
-    properties = {
-        "write.metadata.delete-after-commit.enabled": "true",
-        "write.metadata.previous-versions-max": "20",
-        "schema.name-mapping.default": schema.name_mapping.model_dump_json(),
-    }
+    properties = PROPERTIES | {"schema.name-mapping.default": schema.name_mapping.model_dump_json()}
     with _exists_is_fine():
         catalog.create_namespace(namespace)
     with _exists_is_fine():
