@@ -93,7 +93,7 @@ def late(
     days: Days,
 ) -> Late:
     """The rows of the new `files` whose days have earlier files, `landed`, or lie before the run's `days`."""
-    held = {file.day for file in landed}
+    held = {file.day for file in landed if not file.is_made}
     added = {file: rows for file, rows in files.items() if file.day in held or file.day < days.first}
     sample = _sample(connection, table, _read(list(added)), "updated_at") if added else []
     return Late({file.day: rows for file, rows in sorted(added.items())}, sample)

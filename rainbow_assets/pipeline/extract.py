@@ -180,11 +180,12 @@ def append(
     first: date,
     bucket: str,
     run_id: str,
+    prefix: str = "",
 ) -> dict[LandingFile, int]:
     """Write the versions of `ROWS` that are not what `held` holds of them, a file a day; return the files' rows.
 
     `ROWS` has `columns`, `extracted_at` and `change_date(first)`. Each new file carries its rows, their checksum and
-    the run in its Parquet key-value metadata.
+    the run in its Parquet key-value metadata. `prefix`: what its name begins with.
 
     Raises:
         duckdb.Error: the object store does not answer.
@@ -203,7 +204,7 @@ def append(
                     (SELECT max(extracted_at) + INTERVAL 1 microsecond FROM held)) AS extracted_at,
                 {change_date(first)}
             FROM (SELECT {names} FROM {ROWS} EXCEPT {newest(table, columns, "held")})""")
-    return _write(connection, table, bucket, run_id)
+    return _write(connection, table, bucket, run_id, prefix)
 
 
 def _rescued(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> tuple[Counter[str], list[str]]:
@@ -218,7 +219,7 @@ def _rescued(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> tuple
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, bucket: str, run_id: str
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, bucket: str, run_id: str, prefix: str
 ) -> dict[LandingFile, int]:
     """One new file a day of `ROWS`; returns their rows."""
     summary = connection.execute(
@@ -227,7 +228,7 @@ def _write(
     ).fetchall()
 
     def write(day: date, rows: int, found: int) -> tuple[LandingFile, int]:
-        file = LandingFile(table.name, day, bucket, new_key(table.name, day, uuid.uuid4().hex))
+        file = LandingFile(table.name, day, bucket, new_key(table.name, day, f"{prefix}{uuid.uuid4().hex}"))
         facts = {"rows": rows, "checksum": checksum.text(found), "run_id": run_id}
         metadata = ", ".join(f"{literal(f'rainbow.{key}')}: {literal(value)}" for key, value in facts.items())
         connection.cursor().execute(f"""

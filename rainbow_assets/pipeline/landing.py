@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PREFIX = "raw"
+MADE = "made-"  # begins the name of a file with versions that the reconciliation made, in the midst of their day
 _KEY = re.compile(r"^raw/(?P<table>[^/]+)/change_date=(?P<day>\d{4}-\d{2}-\d{2})/[^/]+\.parquet$")
 
 
@@ -32,6 +33,11 @@ class LandingFile:
     def uri(self) -> str:
         """The path that both catalogs record."""
         return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def is_made(self) -> bool:
+        """Whether its rows were made by the reconciliation: that it is there does not mean that its day was loaded."""
+        return self.key.rpartition("/")[2].startswith(MADE)
 
 
 @dataclass(frozen=True)

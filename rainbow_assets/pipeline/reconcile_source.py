@@ -124,7 +124,7 @@ def _land(systems: Systems, table: SourceTable, columns: Columns, days: Days, ru
         new |= extract.append(connection, table, columns.names, held, days.first, bucket, run_id)
     if reconcile_state.days_in(connection, MADE):
         connection.execute(f"CREATE OR REPLACE TABLE {extract.ROWS} AS FROM {MADE}")
-        new |= extract.append(connection, table, columns.names, [], days.first, bucket, run_id)
+        new |= extract.append(connection, table, columns.names, [], days.first, bucket, run_id, landing.MADE)
     if new:
         files = sorted(new)
         register(connection, systems.catalog, table, files, Days(files[0].day, files[-1].day), run_id)

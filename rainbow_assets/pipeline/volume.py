@@ -1,5 +1,7 @@
 """How many rows each day has in raw, by the catalog's books: no data file is read.
 
+What the reconciliation made does not count: it does not mean that its day was loaded.
+
 Here: days without data, the newest day, and the volume against the same weekday's history. Not here: which tables have
 rows every day (`defs/raw`), or when the rows came (`arrival.py`).
 """
@@ -9,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
-from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.pipeline.landing import MADE, Days
 from rainbow_assets.pipeline.register import SCHEMA
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems.ducklake import LAKE
@@ -67,9 +69,9 @@ def volumes(connection: duckdb.DuckDBPyConnection, table: str, days: Days, setti
         JOIN __ducklake_metadata_{LAKE}.ducklake_table AS t USING (table_id)
         JOIN __ducklake_metadata_{LAKE}.ducklake_schema AS s USING (schema_id)
         WHERE s.schema_name = ? AND t.table_name = ? AND s.end_snapshot IS NULL AND t.end_snapshot IS NULL
-            AND f.end_snapshot IS NULL
+            AND f.end_snapshot IS NULL AND NOT contains(f.path, ?)
         GROUP BY ALL""",
-        [SCHEMA, table],
+        [SCHEMA, table, f"/{MADE}"],
     )
     found = connection.execute(
         """

@@ -1,6 +1,7 @@
 """rainbow reconcile on the real stack: what no run saw is found, landed and built; what is gone ends."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 from real_stack import rainbow
 
-from rainbow_assets.pipeline import drift, landing, reconcile
+from rainbow_assets.pipeline import arrival, drift, landing, reconcile, volume
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.pipeline.reconcile_source import Systems, all_days
@@ -150,6 +151,15 @@ def test_what_is_gone_ends_and_comes_back_when_it_returns(shop: Shop) -> None:
         "WHERE id BETWEEN 100 AND 102 AND deleted_at IS NOT NULL ORDER BY id"
     ).fetchall()
     assert [row[:4] for row in gone] == [(number, True, True, True) for number in (100, 101, 102)]
+    every = Days(FIRST, datetime.now(UTC).date())
+    held = landing.files(shop.systems.s3, shop.bucket, DETAILS.name, every)
+    [made] = [file for file in held if file.is_made]
+    assert made.day > LAST
+    assert volume.volumes(shop.lake, DETAILS.name, every, shop.settings).newest == LAST, (
+        "its day was not loaded by that"
+    )
+    late = arrival.late(shop.lake, DETAILS, [made], {replace(made, key=made.key.replace(landing.MADE, "")): 3}, every)
+    assert late.rows == 0
     assert shop.counts() == NOTHING
 
     shop.sql("DELETE FROM customers WHERE id = 9")  # purged after its soft delete: raw has that already
