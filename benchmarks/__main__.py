@@ -17,6 +17,7 @@ from benchmarks import (
     live,
     publishing,
     queries,
+    reconciling,
     registration,
     report,
     stream,
@@ -28,6 +29,7 @@ from benchmarks.stack import Stack, running_stack
 BENCHMARKS: dict[str, Callable[[Stack, int, bool], Result | tuple[Result, ...]]] = {
     "extraction": extraction.measure,
     "registration": registration.measure,
+    "reconciling": reconciling.measure,
     "day": day.measure,
     "history": history.measure,
     "publishing": publishing.measure,

@@ -63,7 +63,7 @@ def show(results: Sequence[Result], rounds: int, quick: bool) -> None:
             seconds = f"{ours - fixed:.2f}"
         times = f"{result.factor} × " if result.factor > 1 else ""
         verdict = "–" if quick else "[green]hit[/]" if result.is_hit else "[red]miss[/]"
-        table.add_row(what, f"≤ {result.target:g}", measured, verdict, seconds, f"{times}{bare:.2f}")
+        table.add_row(what, f"≤ {result.target:.3g}", measured, verdict, seconds, f"{times}{bare:.2f}")
     console = Console(width=80, highlight=False)
     console.print(table)
     if quick:
