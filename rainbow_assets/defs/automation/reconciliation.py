@@ -12,11 +12,14 @@ import dagster as dg
 from rainbow_assets.defs.automation.jobs import RECONCILIATION, default_status, reconcile_job
 from rainbow_assets.defs.conventions import OWNERS, check_spec, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
+from rainbow_assets.defs.transform.totals import wrong_orders
+from rainbow_assets.pipeline import builds
 from rainbow_assets.pipeline.reconcile_source import Systems, all_days, is_ahead, reconcile
 from rainbow_assets.pipeline.reconcile_state import Found
 from rainbow_assets.tables import TABLES
 
 MISSED = "no_row_was_missed"
+WHOLE = "facts_hold_all_of_raw"
 TABLES_FOUND = "tables"  # the check's metadata with what was found of each table
 
 
@@ -37,13 +40,14 @@ class Range(dg.Config):
     "longer has. Made where raw has news for the warehouse; otherwise what follows is left out.",
     output_required=False,
     check_specs=[
-        check_spec(RECONCILIATION, MISSED, "Raw holds every row of the source as it is. Hard deletes are no failure.")
+        check_spec(RECONCILIATION, MISSED, "Raw holds every row of the source as it is. Hard deletes are no failure."),
+        check_spec(RECONCILIATION, WHOLE, "The facts of every order hold the quantity and the money of raw."),
     ],
 )
 def reconciliation(
     context: dg.AssetExecutionContext, config: Range, lake: Lake
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Compare and land; what follows builds and publishes it."""
+    """Compare and land; what follows builds and publishes it. The facts are compared with all of raw."""
     days = all_days(
         lake.settings,
         date.fromisoformat(config.first) if config.first else None,
@@ -52,10 +56,20 @@ def reconciliation(
     systems = Systems(lake.settings, lake.connection, lake.iceberg, lake.s3)
     with told_failures(context):
         found = reconcile(systems, days, context.run.run_id, lambda name: context.log.info("comparing %s", name))
-        has_news = is_ahead(lake.connection)
+        builds.prepare(lake.connection)
+        is_whole = builds.run_of_last(lake.connection) is not None
+        wrong = wrong_orders(lake.settings, context.run.run_id) if is_whole else 0
+        has_news = is_ahead(lake.connection) or bool(wrong)
     if has_news:
         yield dg.MaterializeResult(metadata={"days": str(days), "keys_gone": sum(table.gone for table in found)})
     yield _check(found)
+    yield dg.AssetCheckResult(
+        check_name=WHOLE,
+        passed=not wrong,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{wrong} orders have other facts than raw; everything is built anew." if wrong else None,
+        metadata={"orders": wrong, **what_to_do(WHOLE)},
+    )
 
 
 def _check(found: list[Found]) -> dg.AssetCheckResult:

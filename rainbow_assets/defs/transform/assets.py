@@ -19,10 +19,10 @@ from rainbow_assets.defs.partitions import days_of_run
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.defs.transform.news import without_news
 from rainbow_assets.defs.transform.project import LayerTranslator, build_nodes, dbt_cli, dbt_tests, manifest
+from rainbow_assets.defs.transform.totals import RUN_ID
 from rainbow_assets.pipeline import builds, dbt_failures, repairs
 from rainbow_assets.systems import ducklake, object_store, scratch
 
-RUN_ID = "DBT_ENV_CUSTOM_ENV_RUN_ID"  # macros/run_id.sql labels the snapshots with it
 BUILD, TEST = (["build", "--exclude-resource-type", "unit_test"], ["test", "--exclude-resource-type", "unit_test"])
 SAMPLE = 5
 FIRST_DAYS = 5
