@@ -154,7 +154,7 @@ def _ducklake(settings: Settings) -> str:
         with ducklake.connect(settings, read_only=True) as connection:
             waiting = open_checks.standing(connection)
         if waiting:
-            raise RainbowError(f"Nothing is published: {open_checks.told(waiting)}.", waiting[0].mend)
+            raise RainbowError(f"Nothing is published: {open_checks.told(waiting)}.", waiting[0].mend(settings))
     return found
 
 

@@ -6,6 +6,7 @@ what a session needs beside it (`systems/postgres_session.py`).
 """
 
 import re
+from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
 FORM = "write postgresql://user:password@host:port/database"
@@ -72,9 +73,15 @@ def fields_of(url: str) -> dict[str, str]:
     return fields
 
 
-def sqlalchemy(url: str, driver: str) -> str:
-    """A canonical URL for SQLAlchemy: it takes `postgresql://` for another driver in each of its versions."""
-    return f"postgresql+{driver}://{url.partition('://')[2]}"
+def sqlalchemy(url: str, driver: str, defaults: Mapping[str, str] | None = None) -> str:
+    """A canonical URL for SQLAlchemy, which takes `postgresql://` for another driver in each of its versions.
+
+    `defaults`: parameters that it gets where it has none of that name.
+    """
+    given = fields_of(url)
+    more = "&".join(f"{name}={quote(value)}" for name, value in (defaults or {}).items() if name not in given)
+    mark = "&" if "?" in url else "?"
+    return f"postgresql+{driver}://{url.partition('://')[2]}{mark * bool(more)}{more}"
 
 
 def for_java(url: str) -> None:

@@ -166,7 +166,7 @@ def _open() -> None:
 def _open_checks(_settings: Settings) -> pd.DataFrame:
     with ducklake.connect(_settings, read_only=True) as lake:
         found = open_checks.standing(lake)
-    return pd.DataFrame([vars(check) | {"mend": check.mend} for check in found])
+    return pd.DataFrame([vars(check) | {"mend": check.mend(_settings)} for check in found])
 
 
 def _failing(found: Answer) -> None:

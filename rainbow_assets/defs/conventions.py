@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import dagster as dg
+import duckdb
 
 from rainbow_assets.errors import RainbowError, TransientError
+from rainbow_assets.systems.ducklake import broken_off
 
 OWNERS = ["team:data-engineering"]
 RETRIES = 3
@@ -37,12 +39,22 @@ def what_to_do(check: str) -> dict[str, dg.UrlMetadataValue]:
 
 
 @contextmanager
+def _lake_errors() -> Iterator[None]:
+    """A question to the lake outside of a transaction fails as one within."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise broken_off(error) from None
+
+
+@contextmanager
 def told_failures(
     context: dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckExecutionContext,
 ) -> Iterator[None]:
     """Retry what is transient, with growing pauses; fail at once, in one line, on what is not."""
     try:
-        yield
+        with _lake_errors():
+            yield
     except TransientError as error:
         context.log.warning(str(error))
         raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=2**context.retry_number) from error

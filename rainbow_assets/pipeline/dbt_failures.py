@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from rainbow_assets.errors import DataError, RainbowError, TransientError
-from rainbow_assets.systems import ducklake
+from rainbow_assets.systems import ducklake, object_store
 
 # DuckDB's exceptions by the word that their text begins with.
 ENGINE: dict[str, type[duckdb.Error]] = {
@@ -21,9 +21,9 @@ ENGINE: dict[str, type[duckdb.Error]] = {
     "TransactionContext": duckdb.TransactionException,
     "Connection": duckdb.ConnectionException,
 }
-NAMED = re.compile(rf"\b(?:(?P<engine>{'|'.join(ENGINE)}) Error|(?P<own>TransientError)): (?P<said>[^\n]*)")
+NAMED = re.compile(r"\b(?:(?P<engine>\w+) Error|(?P<own>TransientError)): (?P<said>.*)", re.DOTALL)
 FAILED = {"error", "fail", "runtime error", "partial success"}
-DENIED = re.compile(r"\bHTTP 40[13]\b")
+DENIED = re.compile(r"\bHTTP (code )?40[13]\b")  # the words for a GET and for a PUT
 LENGTH = 500
 
 
@@ -48,13 +48,13 @@ def _of_node(result: dict[str, object]) -> RainbowError:
 
 def _of_text(what: str, text: str) -> RainbowError:
     prefix, named = f"{what}: " if what else "", NAMED.search(text)
-    if named is None:
+    if named is None or not (named["own"] or named["engine"] in ENGINE):
         return DataError(f"dbt failed: {prefix}{_one_line(text)}.", "Its log has the statement.")
     if named["own"]:
-        return TransientError(f"dbt broke off: {prefix}{named['said'].rstrip('.')}.")
+        return TransientError(f"dbt broke off: {prefix}{ducklake.first_line(named['said'])}.")
     if DENIED.search(named["said"]):
-        hint = "Check RAINBOW_S3_ACCESS_KEY and RAINBOW_S3_SECRET_KEY."
-        return DataError(f"dbt failed: {prefix}the object store refuses: {_one_line(named['said'])}.", hint)
+        refused = object_store.refusal(named["said"])
+        return DataError(f"dbt failed: {prefix}{refused.message}", refused.hint)
     error = ducklake.broken_off(ENGINE[named["engine"]](_one_line(named["said"])))
     return type(error)(f"dbt broke off: {prefix}{error.message}", error.hint)
 

@@ -13,6 +13,7 @@ import duckdb
 
 from rainbow_assets.errors import DataError
 from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.systems.ducklake import LAKE, literal
 
@@ -48,12 +49,14 @@ class OpenCheck:
             when = f" of {self.first}" if self.days == 1 else f" of {self.days} days, {self.first} to {self.last}"
         return f"{self.asset}: {self.check}{when} ({self.reason})"
 
-    @property
-    def mend(self) -> str:
-        """What to do."""
-        if self.first is None:
+    def mend(self, settings: Settings) -> str:
+        """What to do; the first partition looks at what is older, too."""
+        if self.first is None or self.last is None:
             return "Run the job again: it builds everything anew."
-        days = str(self.first) if self.first == self.last else f"--from {self.first} --to {self.last}"
+        if self.last > settings.last_partition:
+            return f"Set RAINBOW_END_DATE to {self.last} or later, or take it out, and run these days again."
+        first, last = max(self.first, settings.start_date), max(self.last, settings.start_date)
+        days = str(first) if first == last else f"--from {first} --to {last}"
         return f"`rainbow run {days}` looks at these days again."
 
 
@@ -124,7 +127,7 @@ def standing(connection: duckdb.DuckDBPyConnection) -> list[OpenCheck]:
     return [OpenCheck(*row) for row in rows]
 
 
-def require_none(connection: duckdb.DuckDBPyConnection, url: str) -> None:
+def require_none(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """See that no check is open of what would be published; a run that is just looking at its files is waited for.
 
     Raises:
@@ -134,12 +137,12 @@ def require_none(connection: duckdb.DuckDBPyConnection, url: str) -> None:
     found = _of_the_lake(connection)
     unchecked = {check.asset for check in found if check.reason == UNCHECKED}
     for asset in sorted(unchecked):
-        with postgres.lock(url, "RAINBOW_CATALOG_URL", asset.replace("/", ".")):
+        with postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", asset.replace("/", ".")):
             pass
     if unchecked:
         found = _of_the_lake(connection)
     if found:
-        raise DataError(f"Nothing was published: {told(found)}.", found[0].mend)
+        raise DataError(f"Nothing was published: {told(found)}.", found[0].mend(settings))
 
 
 def told(found: Sequence[OpenCheck]) -> str:
@@ -149,7 +152,8 @@ def told(found: Sequence[OpenCheck]) -> str:
 
 
 def _those(asset: str, checks: Sequence[str], days: Days | None) -> str:
-    when = f"day BETWEEN {literal(days.first)} AND {literal(days.last)}" if days else "day IS NULL"
+    # From the oldest: the first partition may have been another one.
+    when = f"day BETWEEN {literal(days.oldest)} AND {literal(days.last)}" if days else "day IS NULL"
     return f"asset = {literal(asset)} AND check_name IN ({', '.join(map(literal, checks))}) AND {when}"
 
 

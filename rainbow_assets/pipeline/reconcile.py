@@ -104,7 +104,9 @@ def _exact(table: SourceTable, columns: Columns, raw: str) -> str:
 
 
 def _summed(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[object, ...] | None:
-    return connection.execute(f"SELECT count(*), {checksum.row_hash('r')} FROM {relation} AS r").fetchone()
+    return connection.execute(
+        f"SELECT count(*), {checksum.row_hash(checksum.ROWS)} FROM {relation} AS {checksum.ROWS}"
+    ).fetchone()
 
 
 def _missing(

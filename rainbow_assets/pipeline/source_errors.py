@@ -13,6 +13,7 @@ from rainbow_assets.systems import postgres
 from rainbow_assets.systems.ducklake import one_line, store_errors
 
 SETTING = "RAINBOW_SOURCE_URL"
+REFUSED = "Failed to prepare query"  # DuckDB's words for what the server refuses when it is asked
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def source_errors(source_url: str, what: str, query: str) -> Iterator[None]:
         reason = postgres.why(source_url, SETTING, query)
         if reason and not isinstance(reason, DataError):
             raise type(reason)(f"{failed}: {reason.message}", reason.hint) from None
-        if reason is None and not isinstance(error, duckdb.BinderException):
+        if reason is None and (REFUSED in str(error) or not isinstance(error, duckdb.BinderException)):
             said = f"{failed}: {one_line(error)}; PostgreSQL can answer by now."
             raise TransientError(said, "Run it again.") from None
         told = reason.message if reason else f"{one_line(error)}."

@@ -33,7 +33,8 @@ ROUND = """
     SELECT now() AT TIME ZONE 'UTC' AS at, pg_is_in_recovery(), current_user, (
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND query = '<insufficient privilege>'
-            AND pid NOT IN (SELECT pid FROM pg_stat_replication))"""
+            AND pid NOT IN (SELECT pid FROM pg_stat_replication)), (
+        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'disabled')"""
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ def look(source_url: str, end: datetime) -> Open:
     """
     query = f"SELECT * FROM ({ROUND}) AS round LEFT JOIN ({WRITERS}) AS writers ON true ORDER BY since"
     rows = postgres.fetch(source_url, SETTING, query, [end, end])
-    at, is_standby, user, hidden = rows[0][:4]
-    sessions = [Session(*row[4:]) for row in rows if row[4:] != (None,) * 5]
+    at, is_standby, user, hidden, untracked = rows[0][:5]
+    sessions = [Session(*row[5:]) for row in rows if row[5:] != (None,) * 5]
     untold = ""
     if at < end:
         untold = "the day has not ended in the source"
@@ -109,6 +110,8 @@ def look(source_url: str, end: datetime) -> Open:
         untold = "the source is a standby, which does not know the transactions that are open on its primary"
     elif hidden:
         untold = f"{hidden} sessions of other roles are hidden: GRANT pg_read_all_stats TO {user}"
+    elif untracked:
+        untold = f"{untracked} sessions do not tell what they do: they have set track_activities to off"
     return Open(end, at, sessions, untold)
 
 

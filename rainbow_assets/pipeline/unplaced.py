@@ -86,9 +86,9 @@ def _query(table: SourceTable, columns: Columns) -> str:
     content = ", ".join(quote(name) for name in table.columns)
     return f"""
         SELECT nullif(concat_ws(',', {key}), '') AS row_key, {values.bounded("updated_at", "TIMESTAMP")} AS updated_at,
-            to_jsonb(r)::text AS row_content
+            to_jsonb(rainbow_rows)::text AS row_content
         FROM (SELECT {content} FROM public.{quote(table.name)} WHERE {_condition(columns)}
-            ORDER BY {key} LIMIT {LISTED}) AS r"""
+            ORDER BY {key} LIMIT {LISTED}) AS rainbow_rows"""
 
 
 def _condition(columns: Columns) -> str:

@@ -5,7 +5,9 @@ Not here: which columns are taken (`drift.py`) and what is done with a row that 
 
 A number is never replaced by another one: where a DECIMAL cannot hold it exactly (NaN, infinity, too many digits) the
 column is NULL, and `rescued_data`, a JSON object of column to the source's own text, has it. Only a column that the
-registry declares with fewer decimals and that is no money (a rating) is rounded.
+registry declares with fewer decimals and that is no money (a rating) is rounded, and its own text is kept there, too. A
+time that not every reader can tell is bounded in the registry's columns, whose rows are then quarantined, and NULL in
+others.
 """
 
 from collections.abc import Iterable
@@ -16,6 +18,8 @@ from rainbow_assets.tables import SourceTable
 RESCUED = "rescued_data"
 # What every engine that reads the files can tell of a time; beyond it lie infinity, BC and five-digit years.
 FIRST_TIME, LAST_TIME = "0001-01-01", "9999-12-31 23:59:59.999999"
+
+TIMES = ("TIMESTAMP", "DATE")
 
 # PostgreSQL's names of the lake's types; DECIMAL is numeric.
 SOURCE_TYPES = {
@@ -36,8 +40,8 @@ def typed(table: SourceTable, name: str, kind: str) -> str:
     if kind.startswith("DECIMAL"):
         # Cast as a whole: a CASE has no precision, and what has none arrives as a floating point number.
         return f"(CASE WHEN {_fits(table, name, kind)} THEN {column} END)::{kind.replace('DECIMAL', 'numeric')}"
-    if kind in {"TIMESTAMP", "DATE"}:
-        return bounded(name, kind)
+    if kind in TIMES:
+        return bounded(name, kind) if name in table.columns else f"CASE WHEN {_told(name, kind)} THEN {column} END"
     return f"{column}::{SOURCE_TYPES[kind]}"
 
 
@@ -51,7 +55,12 @@ def exact_text(name: str, kind: str) -> str:
 
 def rescued(table: SourceTable, columns: dict[str, str], left_out: Iterable[str]) -> str:
     """SQL for PostgreSQL: the values that `columns` cannot hold, and those of columns left out, as JSON; else NULL."""
-    unfit = {name: f"NOT ({_fits(table, name, kind)})" for name, kind in columns.items() if kind.startswith("DECIMAL")}
+    unfit = {name: f"NOT ({_exact(name, kind)})" for name, kind in columns.items() if kind.startswith("DECIMAL")}
+    unfit |= {
+        name: f"NOT ({_told(name, kind)})"
+        for name, kind in columns.items()
+        if kind in TIMES and name not in table.columns
+    }
     unfit |= {name: f"{quote(name)} IS NOT NULL" for name in left_out}
     if not unfit:
         return "NULL::text"
@@ -69,12 +78,23 @@ def bounded(name: str, kind: str) -> str:
     return f"CASE WHEN {column} < {first} THEN {first} WHEN {column} > {last} THEN {last} ELSE {column} END"
 
 
+def _told(name: str, kind: str) -> str:
+    """SQL for PostgreSQL: whether every reader can tell the time; NULL for NULL."""
+    return f"{quote(name)} BETWEEN {kind} '{FIRST_TIME}' AND {kind} '{LAST_TIME}'"
+
+
 def _fits(table: SourceTable, name: str, kind: str) -> str:
-    """SQL for PostgreSQL: whether the DECIMAL `kind` holds the number; NULL for NULL. NaN is above everything."""
+    """SQL for PostgreSQL: whether the DECIMAL `kind` takes the number, rounded where that is allowed; NULL for NULL."""
+    if not is_rounded(table, name):
+        return _exact(name, kind)
     column, (precision, scale) = quote(name), _digits(kind)
-    if is_rounded(table, name):
-        limit = f"{10 ** (precision - scale) - 1}.{'9' * scale}5"  # what is rounded to one digit more than it may have
-        return f"({column} > -{limit} AND {column} < {limit})"
+    limit = f"{10 ** (precision - scale) - 1}.{'9' * scale}5"  # what is rounded to one digit more than it may have
+    return f"({column} > -{limit} AND {column} < {limit})"
+
+
+def _exact(name: str, kind: str) -> str:
+    """SQL for PostgreSQL: whether the DECIMAL `kind` holds all of the number; NULL for NULL. NaN is above all."""
+    column, (precision, scale) = quote(name), _digits(kind)
     limit = str(10 ** (precision - scale))
     exact = f"(scale({column}::numeric) <= {scale} OR {column} = round({column}::numeric, {scale}))"
     return f"({column} > -{limit} AND {column} < {limit} AND {exact})"

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from rainbow_assets.postgres_url import fields_of, sqlalchemy
 from rainbow_assets.settings import PREFIX, PROJECT_DIR, Settings
 from rainbow_assets.stack.ports import LOOPBACK
+from rainbow_assets.systems.postgres_session import DEFAULTS
 
 # `seed` and `load-olist` record the dates in rainbow.env; an exported copy would hide what they record next.
 NOT_EXPORTED = {"start_date", "end_date"}
@@ -24,7 +25,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
         f"{PREFIX}HOME": str(settings.home),
         "DAGSTER_HOME": str(settings.home / "dagster"),
         # dagster-postgres cannot use psycopg 3.
-        "DAGSTER_PG_URL": sqlalchemy(settings.secret("dagster_url"), "psycopg2"),
+        "DAGSTER_PG_URL": sqlalchemy(settings.secret("dagster_url"), "psycopg2", DEFAULTS),
         "DAGSTER_EVENT_BATCH_SIZE": "500",
         "DO_NOT_TRACK": "1",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "False",

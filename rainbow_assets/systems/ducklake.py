@@ -23,6 +23,7 @@ from rainbow_assets.systems.postgres_session import parameters
 
 LAKE = "lake"
 EXTENSIONS = ("httpfs", "postgres_scanner", "ducklake")
+PASSING = (duckdb.TransactionException, duckdb.IOException, duckdb.HTTPException, duckdb.ConnectionException)
 
 
 def quote(name: str) -> str:
@@ -123,7 +124,8 @@ def catalog_error(error: duckdb.Error) -> RainbowError:
         return DataError("There is no lake in RAINBOW_CATALOG_URL yet.", "The first `rainbow run` makes it.")
     if "Unable to connect to Postgres" in str(error):
         return connection_error(str(error), "RAINBOW_CATALOG_URL")
-    return RainbowError(f"The lake cannot be attached: {one_line(error)}.", "See `rainbow doctor`.")
+    kind = TransientError if isinstance(error, PASSING) else RainbowError
+    return kind(f"The lake cannot be attached: {one_line(error)}.", "See `rainbow doctor`.")
 
 
 @contextmanager
@@ -321,14 +323,21 @@ def transaction(connection: duckdb.DuckDBPyConnection, message: str = "", run_id
 
 def broken_off(error: duckdb.Error) -> RainbowError:
     """Why the lake did not do what it was asked to, in one line: transient or permanent."""
-    if isinstance(error, duckdb.TransactionException | duckdb.IOException | duckdb.HTTPException):
+    if getattr(error, "status_code", 0) in {401, 403}:
+        return refusal(str(error))
+    if isinstance(error, PASSING):
         return TransientError(f"A lake transaction broke off: {one_line(error)}.", "Run it again.")
     return DataError(f"A lake transaction failed: {one_line(error)}.")
 
 
 def one_line(error: Exception) -> str:
     """The first line of an engine's message, without its statement."""
-    return str(error).strip().splitlines()[0].rstrip(".")[:300]
+    return first_line(str(error))
+
+
+def first_line(text: str) -> str:
+    """The first line of a message."""
+    return text.strip().splitlines()[0].rstrip(".")[:300]
 
 
 # A file in which a column is NULL alone makes DuckLake forget that column's bounds over the whole table, and the next

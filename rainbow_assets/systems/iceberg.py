@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 
+import psycopg
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import (
     CommitFailedException,
@@ -34,14 +35,15 @@ from pyiceberg.types import (
     StringType,
     TimestampType,
 )
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from rainbow_assets import environment
 from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.postgres_url import sqlalchemy
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems.object_store import refusal
-from rainbow_assets.systems.postgres_errors import connection_error
+from rainbow_assets.systems.postgres_errors import failure
+from rainbow_assets.systems.postgres_session import DEFAULTS
 
 PARTITION = "change_date"
 RUN_ID = "rainbow.run_id"  # in a snapshot's summary
@@ -71,7 +73,7 @@ def connect(settings: Settings) -> SqlCatalog:
         TransientError: the catalog's database does not answer.
     """
     properties = _store(settings) | {
-        "uri": sqlalchemy(settings.secret("iceberg_catalog_url"), "psycopg"),
+        "uri": sqlalchemy(settings.secret("iceberg_catalog_url"), "psycopg", DEFAULTS | {"client_encoding": "UTF8"}),
         "warehouse": f"s3://{settings.s3_bucket}/iceberg",
     }
     with _catalog_errors():
@@ -281,8 +283,10 @@ def _catalog_errors() -> Iterator[None]:
         yield
     except CommitFailedException as error:
         raise TransientError(f"An Iceberg commit lost against another writer: {error}.", "Run it again.") from None
-    except OperationalError as error:
-        raise connection_error(str(error.orig), "RAINBOW_ICEBERG_CATALOG_URL") from None
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.Error):
+            raise
+        raise failure(error.orig, "RAINBOW_ICEBERG_CATALOG_URL") from None
     except (ValueError, OverflowError) as error:  # pyiceberg's words for a file or a schema that does not fit
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"Iceberg refuses the table or its files: {reason}.") from None

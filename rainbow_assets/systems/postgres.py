@@ -16,6 +16,8 @@ from rainbow_assets.errors import RainbowError, SettingsError
 from rainbow_assets.systems import postgres_locks, postgres_session
 from rainbow_assets.systems.postgres_errors import connection_error, failure, told
 
+WHOLE = "rainbow_rows"  # not as a column may be called, or that column alone would be computed
+
 _direct: set[str] = set()  # URLs of this process that are known to lead to a backend of our own
 
 
@@ -68,7 +70,9 @@ def why(url: str, what: str, query: str) -> RainbowError | None:
     """
     try:
         with connect(url, what) as connection:
-            connection.execute(f"SELECT count(convert_to(q::text, 'UTF8')) FROM ({query} OFFSET 0) AS q".encode())
+            connection.execute(
+                f"SELECT count(convert_to({WHOLE}::text, 'UTF8')) FROM ({query} OFFSET 0) AS {WHOLE}".encode()
+            )
     except RainbowError as error:
         return error
     except psycopg.Error as error:

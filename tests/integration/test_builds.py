@@ -68,7 +68,7 @@ class Project:
         """Why nothing may be published; "" where it may."""
         with ducklake.connect(self.lakehouse.settings) as lake:
             try:
-                open_checks.require_none(lake, self.lakehouse.settings.secret("catalog_url"))
+                open_checks.require_none(lake, self.lakehouse.settings)
                 require_whole_build(lake)
             except DataError as error:
                 return str(error)

@@ -53,6 +53,8 @@ quarantined as (
             end as resolved_at
         {%- else %}
             case
+                -- Refused again, and read later than it was mended: it is open again.
+                when known.is_refused and candidates.extracted_at >= known.resolved_at then null
                 when candidates.extracted_at is not null then known.resolved_at
                 -- The list of rows without a day is whole: one that is not in it any more was mended.
                 when not known.is_refused then coalesce(known.resolved_at, cast(now() as timestamp))

@@ -81,7 +81,7 @@ def serving(
         done = None
         if selected:
             builds.prepare(lake.connection)
-            open_checks.require_none(lake.connection, url)
+            open_checks.require_none(lake.connection, settings)
             require_whole_build(lake.connection)
             audit.require(lake.connection)
             if not anew and built_nothing(context.run, lake.connection) and is_current(client, lake.connection):
