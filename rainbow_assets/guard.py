@@ -30,8 +30,9 @@ class Guard:
     ) -> None:
         """Nothing is read from settings here."""
         self._app, self._json_only, self._no_query = app, json_only, frozenset(no_query)
-        self._others = frozenset(host.lower() for host in hosts)
-        self._hosts = self._others | frozenset(LOOPBACK)
+        names = frozenset(host.lower() for host in hosts)
+        # Of this machine's own names only the page's own port counts: anybody may serve a page on another one.
+        self._others, self._hosts = names - frozenset(LOOPBACK), names | frozenset(LOOPBACK)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's scope, as ASGI has it."""

@@ -55,7 +55,7 @@ def _lake(settings: Settings, query: str, as_of: str | None = None) -> Iterator[
             ducklake.travel(connection, settings, versions.snapshot_as_of(connection, as_of))
         connection.execute(f"USE {ducklake.LAKE}")
         statements.shut_in(connection, settings.s3_bucket)
-        statements.check_lake(connection, query)
+        statements.check_lake(connection, query, settings.s3_bucket)
         cursor = connection.execute(query)
         yield Answer([column[0] for column in cursor.description or ()], _batches(cursor.fetchmany))
 

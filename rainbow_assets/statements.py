@@ -28,6 +28,7 @@ LAKE_READERS = re.compile(
         |table_changes|table_insertions|table_deletions)""",
     re.VERBOSE,
 )
+FILE_READERS = re.compile(r"read_.* | glob | sniff_csv | parquet_.*", re.VERBOSE)
 # ClickHouse's `readonly` refuses INSERT, DDL and the functions that read elsewhere, but not these.
 QUOTED = re.compile(r"'(?:\\.|''|[^'\\])*'|`(?:\\.|``|[^`\\])*`|\"(?:\\.|\"\"|[^\"\\])*\"", re.DOTALL)
 READS = re.compile(r"\(*(SELECT|WITH|SHOW|DESCRIBE|EXPLAIN|EXISTS)\b", re.IGNORECASE)
@@ -41,11 +42,12 @@ def shut_in(connection: duckdb.DuckDBPyConnection, bucket: str) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def check_lake(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+def check_lake(connection: duckdb.DuckDBPyConnection, query: str, bucket: str) -> None:
     """Look at what DuckDB would run.
 
     Raises:
-        DataError: it is not one SELECT (or SHOW, or an EXPLAIN of one), or it asks a function that reads elsewhere.
+        DataError: it is not one SELECT (or SHOW, or an EXPLAIN of one), or it asks a function that reads elsewhere, or
+            for a file that is not plainly one of `bucket`.
         duckdb.Error: it cannot be parsed.
     """
     if len(connection.extract_statements(query)) != 1:
@@ -56,9 +58,14 @@ def check_lake(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     tree = json.loads(answer[0]) if answer else {"error": True}
     if tree["error"] or len(tree["statements"]) != 1:
         raise DataError("`rainbow sql` runs one statement that reads.", HINT)
-    for name in _table_functions(tree):
+    for name, arguments in _sources(tree):
         if not LAKE_READERS.fullmatch(name):
             raise DataError(f"The lake refuses the query: {name}() reads elsewhere.", "Ask the lake's tables.")
+        if FILE_READERS.fullmatch(name) and not all(_is_of(bucket, path) for path in _paths(arguments)):
+            raise DataError(
+                "The lake refuses the query: a file is not plainly one of its bucket.",
+                f"Write it out, without a ? and without ..: 's3://{bucket}/…'.",
+            )
 
 
 def check_clickhouse(canonical: str) -> None:
@@ -72,13 +79,34 @@ def check_clickhouse(canonical: str) -> None:
         raise DataError("`rainbow sql` runs one statement that reads, and no file.", HINT)
 
 
-def _table_functions(node: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
-    """The names of the functions that a query reads from, however deep."""
+def _sources(node: Any) -> Iterator[tuple[str, list[Any]]]:  # noqa: ANN401 - JSON
+    """The functions that a query reads from, however deep, with their arguments; a file as a table is one, too."""
     if isinstance(node, dict):
         if node.get("type") == "TABLE_FUNCTION":
-            yield str(node["function"].get("function_name", "")).lower()
+            function = node["function"]
+            yield str(function.get("function_name", "")).lower(), function.get("children", [])
+        elif node.get("type") == "BASE_TABLE" and "://" in node["table_name"]:
+            yield "read_text", [{"class": "CONSTANT", "value": {"value": node["table_name"]}}]
         for part in node.values():
-            yield from _table_functions(part)
+            yield from _sources(part)
     elif isinstance(node, list):
         for part in node:
-            yield from _table_functions(part)
+            yield from _sources(part)
+
+
+def _paths(arguments: list[Any]) -> Iterator[object]:
+    """The files that a function's first argument names; None for what is not written out."""
+    first = arguments[0] if arguments else {}
+    listed = first.get("children", []) if first.get("function_name") == "list_value" else [first]
+    for path in listed:
+        yield path["value"]["value"] if path.get("class") == "CONSTANT" else None
+
+
+def _is_of(bucket: str, path: object) -> bool:
+    """Whether a path stays in the bucket and on its server: parameters behind a ? would name another one."""
+    return (
+        isinstance(path, str)
+        and path.startswith(f"s3://{bucket}/")
+        and "?" not in path
+        and not {".", ".."} & set(path.split("/"))
+    )

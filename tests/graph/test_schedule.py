@@ -127,4 +127,4 @@ def test_a_run_over_no_days_fails(tags, said):
         assert not result.success
         assert result.get_asset_check_evaluations() == []
         [failed] = [event for event in result.all_events if event.is_step_failure]
-        assert said in str(failed.step_failure_data)
+        assert said in failed.step_failure_data.user_failure_data.description

@@ -82,6 +82,21 @@ def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_setting
         query = "SELECT max(started_at) < to_timestamp(?)::TIMESTAMP - INTERVAL 1 SECOND FROM lake.ops.runs"
         assert lake.execute(query, [record.start_time]).fetchall() == [(True,)]
 
+    # A part of the tables, checks alone, and a table with all that it stands on, of a lake without news.
+    total, orders = dg.AssetKey(["marts", "total_sales"]), dg.AssetKey(["staging", "stg_orders"])
+    every = defs.resolve_implicit_global_asset_job_def()
+    graph = defs.resolve_asset_graph()
+    behind = dg.AssetSelection.assets(total).upstream().materializable().resolve(graph)
+    checks = {key for key in graph.asset_check_keys if key.asset_key == orders and "raw_version" in key.name}
+    for assets, asked in (({total}, None), (set(), checks), (behind, None)):
+        with dg.DagsterInstance.get() as instance:
+            done = every.get_subset(asset_selection=assets, asset_check_selection=asked).execute_in_process(
+                instance=instance, partition_key=str(YESTERDAY) if assets == behind else None
+            )
+        assert {event.asset_key for event in done.get_asset_materialization_events()} == assets
+        found = {check.asset_check_key: check.passed for check in done.get_asset_check_evaluations()}
+        assert asked is None or found == dict.fromkeys(asked, True)
+
     with postgres.connect(fresh_settings.secret("source_url"), "test") as source:
         for statement in (
             "ALTER TABLE brands ADD COLUMN country text",

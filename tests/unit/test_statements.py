@@ -20,6 +20,8 @@ READS = [
     "explain\nanalyze SELECT 1",
     "SELECT * FROM raw.orders AT (VERSION => 3)",
     "FROM read_parquet('s3://rainbow/raw/orders/*/*.parquet')",
+    "FROM read_parquet(['s3://rainbow/raw/a.parquet', 's3://rainbow/raw/b.parquet'], union_by_name = true)",
+    "FROM 's3://rainbow/raw/a.parquet'",
     "FROM ducklake_snapshots('lake')",
     "FROM lake.table_changes('orders', 1, 2)",
     "SELECT 'postgres_scan(' AS query, unnest([1, 2])",
@@ -48,6 +50,14 @@ BEYOND = [
     "FROM json_execute_serialized_sql('{}')",
     "FROM ducklake_cleanup_old_files('lake', cleanup_all => true)",
     "FROM ducklake_expire_snapshots('lake', older_than => now())",
+    "FROM read_text('s3://rainbow/x?s3_endpoint=127.0.0.1:1&s3_use_ssl=false')",
+    "FROM 's3://rainbow/x.parquet?s3_endpoint=127.0.0.1:1'",
+    "FROM read_text('s3://rainbow/x' || '?s3_endpoint=127.0.0.1:1')",
+    "FROM read_text(getvariable('x'))",
+    "FROM read_text((SELECT 's3://rainbow/x?s3_endpoint=127.0.0.1:1'))",
+    "FROM read_parquet(['s3://rainbow/x', 's3://rainbow/../other/x'])",
+    "FROM glob('s3://other/*')",
+    "SELECT (FROM parquet_metadata('s3://rainbow/x?s3_region=elsewhere'))",
     "FROM duckdb_secrets()",
     "EXPLAIN FROM duckdb_secrets()",
 ]
@@ -61,13 +71,13 @@ def connection():
 
 @pytest.mark.parametrize("query", READS)
 def test_the_lake_answers_what_reads(connection: duckdb.DuckDBPyConnection, query: str):
-    statements.check_lake(connection, query)
+    statements.check_lake(connection, query, "rainbow")
 
 
 @pytest.mark.parametrize("query", BEYOND)
 def test_the_lake_refuses_what_goes_beyond_it(connection: duckdb.DuckDBPyConnection, query: str):
     with pytest.raises(DataError):
-        statements.check_lake(connection, query)
+        statements.check_lake(connection, query, "rainbow")
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,10 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: Lake
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         settings = lake.settings
-        days = days_of(context, settings)
-        scope = landing.with_look_back(days, settings.lookback_days, settings.start_date)
-        source, bucket = settings.secret("source_url"), settings.s3_bucket
         with told_failures(context):
+            days = days_of(context, settings)
+            source, bucket = settings.secret("source_url"), settings.s3_bucket
+            scope = landing.with_look_back(days, settings.lookback_days, settings.start_date)
             found = transactions.wait(source, days.end, lake.patience, context.log.warning)
         with (
             told_failures(context),

@@ -42,7 +42,8 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: Lake
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         settings = lake.settings
-        days = days_of(context, settings)
+        with told_failures(context):
+            days = days_of(context, settings)
         earlier = landing.look_back(days, settings.lookback_days, settings.start_date)
         scope = landing.with_look_back(days, settings.lookback_days, settings.start_date)
         with (

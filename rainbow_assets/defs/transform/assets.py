@@ -45,7 +45,8 @@ def dbt_models(context: dg.AssetExecutionContext, lake: Lake) -> Iterator[Any]:
     scratch.clear(settings)
     with told_failures(context), scratch.folder(settings, "dbt") as target:
         object_store.abort_uploads(lake.s3, settings.s3_bucket, LAKE_FILES, datetime.now(UTC) - FORSAKEN)
-        idle = without_news(lake.connection) if selected == context.assets_def.keys else []
+        # The context's own definition is no more than what is selected.
+        idle = without_news(lake.connection) if selected == dbt_models.keys else []
         for table in [build_nodes()[node].table for node in idle]:
             if table:
                 key = dg.AssetKey(table.split("."))

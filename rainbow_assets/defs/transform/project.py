@@ -3,6 +3,7 @@
 Here: names. Not here: SQL (`dbt_project/`).
 """
 
+import hashlib
 import json
 import sys
 import tempfile
@@ -73,17 +74,20 @@ def dbt_cli() -> Dbt:
 
 
 def manifest() -> Path:
-    """The manifest, as new as the project's files; dbt parses them again where it is not.
+    """The manifest of the project's files as they are; dbt parses them again where it is of others.
 
-    It is parsed aside and then moved into place: another process may be reading it.
+    It is parsed aside and then moved into place: another process may be reading it. Of which files it is, the file
+    beside it says: their times tell nothing of files that were copied with them, or taken away.
     """
     target = DBT_DIR / "target"
-    file = target / "manifest.json"
-    if _newest(_sources()) > _newest([file]):
+    file, of = target / "manifest.json", target / "manifest.sha256"
+    digest = _digest()
+    if not (file.exists() and of.exists() and of.read_text(encoding="utf-8") == digest):
         target.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target) as aside:
             dbt_cli().cli(["parse", "--quiet"], target_path=Path(aside)).wait()
-            for name in ("partial_parse.msgpack", file.name):  # what dbt has parsed, the next dbt need not
+            (Path(aside) / of.name).write_text(digest, encoding="utf-8")
+            for name in ("partial_parse.msgpack", file.name, of.name):  # what dbt has parsed, the next dbt need not
                 (Path(aside) / name).replace(target / name)
     return file
 
@@ -125,5 +129,11 @@ def _sources() -> Iterator[Path]:
         yield from (DBT_DIR / folder).rglob("*.*")
 
 
-def _newest(paths: Iterator[Path] | list[Path]) -> float:
-    return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+def _digest() -> str:
+    """Of dbt's version, and of the name and content of each file."""
+    found = hashlib.sha256(version("dbt-core").encode())
+    for path in sorted(_sources()):
+        if path.is_file():
+            content = path.read_bytes()
+            found.update(f"\n{path.relative_to(DBT_DIR)} {len(content)}\n".encode() + content)
+    return found.hexdigest()
