@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 START = datetime.fromisoformat("2026-01-05")
 SLOT = timedelta(hours=8)
 DAYS = 5  # partitions, from START on
-SHOPS = 10  # shops in one example: their keys are apart, so each is a history of its own
+SHOPS = 17  # shops in one example: their keys are apart, so each is a history of its own
 KEYS = 100  # of a shop: shop 3 has the ids 300 to 399
 
 

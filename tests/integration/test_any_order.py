@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, example, given, note, settings
 from isolation import new_lake
 from soak import only_soak
 
+from rainbow_assets.defs.transform.news import without_news
 from rainbow_assets.pipeline import drift, landing
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.landing import Days
@@ -49,8 +50,8 @@ pytestmark = pytest.mark.integration
 # Each drawn example is SHOPS histories, none of them empty. `make soak` draws others every time, and remembers what
 # failed.
 PROFILES = {
-    "ci": settings(max_examples=5, derandomize=True, database=None),
-    "soak": settings(max_examples=100),
+    "ci": settings(max_examples=3, derandomize=True, database=None),
+    "soak": settings(max_examples=60),
 }
 PROFILE = settings(
     PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "ci")],
@@ -79,6 +80,10 @@ class Company(Lakehouse):
         self.newest: dict[tuple[str, tuple[int, ...], Any], Row] = {}
         self.landed: dict[tuple[str, date], list[tuple[Any, ...]]] = {}
         self.raw: dict[tuple[str, date], list[tuple[Any, ...]]] = {}
+
+    def idle(self) -> list[str]:
+        """As the driver, by the connection that is open already."""
+        return without_news(self.lake)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query on the lake, by the connection that is open already."""

@@ -137,7 +137,7 @@ def test_a_late_row_repairs_the_facts_of_older_days(lakehouse: Lakehouse) -> Non
     with ducklake.connect(lakehouse.settings) as lake:
         assert lakehouse.dbt("run")
         assert repairs.of_newest_build(lake, own) == repairs.Repairs(2, {date(2026, 1, 3): 1})
-        assert lakehouse.dbt("run")
+        assert lakehouse.dbt("run", "--exclude", "dim_dates")  # all the others, also without news
         assert repairs.of_newest_build(lake, own) == repairs.Repairs(0, {})
         assert lakehouse.dbt("run", "--full-refresh")
         assert repairs.of_newest_build(lake, own) is None
