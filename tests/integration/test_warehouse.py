@@ -248,7 +248,7 @@ def test_a_build_without_news_writes_no_rows(lakehouse: Lakehouse) -> None:
     assert lakehouse.dbt("run")
     incremental = [name for name in TABLE_NAMES if name.startswith("warehouse") and name != "warehouse.dim_dates"]
     files = {name: lakehouse.rows(_files(name)) for name in incremental}
-    assert lakehouse.dbt("run")
+    assert lakehouse.dbt("run", "--exclude", "dim_dates")  # all the others, also without news
     assert {name: lakehouse.rows(_files(name)) for name in incremental} == files
 
 
