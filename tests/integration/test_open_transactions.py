@@ -88,6 +88,9 @@ def test_what_cannot_be_seen_is_told(stack: Settings, url: str, till: psycopg.Co
             connection.execute("GRANT pg_read_all_stats TO teller")
             found = transactions.look(teller, end)
             assert (found.untold, [session.application for session in found.sessions]) == ("", ["till"])
+            with psycopg.connect(admin, autocommit=True) as silent:  # only a superuser may
+                silent.execute("SET track_activities = off")
+                assert "track_activities" in transactions.look(teller, end).untold
         finally:
             connection.execute("DROP OWNED BY teller")
             connection.execute("DROP ROLE teller")

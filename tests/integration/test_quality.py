@@ -281,6 +281,15 @@ def test_a_bad_row_is_resolved_by_its_correction_or_by_another_rule(lakehouse: L
     assert lakehouse.rows(listed) == [mended, ("2,9", "five", None), ("4,9", negative, None)]
     assert lakehouse.rows(sold) == [(1, 1)]
 
+    # the same bad row once more is open again, until it is corrected again
+    lakehouse.add("orderdetails", row("2026-01-03", **detail, id=1, quantity=-1, extracted="2026-02-04"))
+    assert lakehouse.dbt("run")
+    assert lakehouse.rows(listed) == [("1,9", negative, None), ("2,9", "five", None), ("4,9", negative, None)]
+    lakehouse.add("orderdetails", row("2026-01-03", **detail, id=1, quantity=1, extracted="2026-02-05"))
+    assert lakehouse.dbt("run")
+    mended = ("1,9", negative, at("2026-02-05"))
+    assert lakehouse.rows(listed) == [mended, ("2,9", "five", None), ("4,9", negative, None)]
+
     lakehouse.project = PROJECT_DIR / "dbt_project"
     assert lakehouse.dbt("run")
     first, (_, _, relaxed), last = lakehouse.rows(listed)

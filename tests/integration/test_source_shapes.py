@@ -90,6 +90,8 @@ def test_every_name_that_postgresql_allows_arrives_or_is_told(shop):
     assert [item.is_altered for item in content.values()] == [False]
     assert complete(shop, MARCH_1, MARCH_2).passed
     assert shop.ingest(Days(MARCH_1, MARCH_2))[0].files == {}
+    shop.sql("UPDATE orderdetails SET price = price + 1 WHERE id = 2")  # nor blinds what compares rows
+    assert complete(shop, MARCH_2).missing == 1
     shop.sql("UPDATE orderdetails SET snapshot_id = 'other' WHERE id = 2")
     assert shop.ingest(day(MARCH_2))[0].rows_written == 1
 

@@ -250,6 +250,9 @@ def test_a_build_without_news_writes_no_rows(lakehouse: Lakehouse) -> None:
     files = {name: lakehouse.rows(_files(name)) for name in incremental}
     assert lakehouse.dbt("run", "--exclude", "dim_dates")  # all the others, also without news
     assert {name: lakehouse.rows(_files(name)) for name in incremental} == files
+    lakehouse.rows("DELETE FROM lake.raw.orders")  # what raw loses, the tables lose
+    assert lakehouse.dbt("run")
+    assert lakehouse.rows("FROM lake.warehouse.fact_sales") == []
 
 
 def _files(name: str) -> str:
