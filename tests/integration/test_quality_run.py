@@ -106,6 +106,7 @@ def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_setting
             f"INSERT INTO orderdetails VALUES (900001, 1, 1, 5, 900, '{BAD}', '{BAD}')",
             f"INSERT INTO orderdetails VALUES (900001, 2, -1, 5, NULL, '{BAD}', '{BAD}')",
             "UPDATE customers SET updated_at = 'infinity' WHERE id = 1",
+            "SELECT setval(pg_get_serial_sequence('orders', 'id'), 999999)",  # or the doctor finds it behind
         ):
             source.execute(statement)
     done = rainbow("run", str(BAD))
@@ -158,8 +159,8 @@ def test_a_clean_shop_is_silent_and_a_bad_day_is_told_with_samples(fresh_setting
         open_check = f"raw/orders: holds_every_source_row_once of {FIRST} (1 rows missing, 0 repeated)"
         done = rainbow("run", str(BAD), code=1)  # it makes everything anew
         assert f"serving: Nothing was published: {open_check}. `rainbow run {FIRST}`" in done.stderr
-        [lacking] = [finding for finding in doctor.examine() if not finding.usable and not finding.optional]
-        assert open_check in lacking.detail
+        lacking = [finding.detail for finding in doctor.examine() if not finding.usable and not finding.optional]
+        assert [open_check in detail for detail in lacking] == [True], lacking
         rainbow("run", str(FIRST))
         assert all(finding.usable for finding in doctor.examine() if not finding.optional)
         lake.execute("DELETE FROM lake.warehouse.fact_sales WHERE order_transaction = 900001")
