@@ -38,10 +38,11 @@ class StrictRoute(APIRoute):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for number, (name, _) in enumerate(pairs) if name in dict(pairs[:number]))
-        raise HTTPException(400, f"The name {twice!r} stands twice in one object.")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise HTTPException(400, f"The name {name!r} stands twice in one object.")
+        found[name] = value
     return found
 
 
