@@ -8,6 +8,7 @@ the door opens before all else. Not here: what Dagster and a shell are told (`st
 """
 
 import io
+import ipaddress
 import locale
 import os
 import sys
@@ -25,7 +26,7 @@ PASSED = {
 }
 PREFIXES = ("RAINBOW_", "LC_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")  # the last as some clients compare it
 NOWHERE = "/nonexistent/rainbow"
 COMPLETED = {
     # libpq would look for these in the user's home.
@@ -92,8 +93,16 @@ def proxy_for(url: str) -> str | None:
     from urllib.request import proxy_bypass  # here: it brings an HTTP client with it
 
     told, address = _proxies(os.environ), urlsplit(url)
-    direct = proxy_bypass(address.netloc, {"no": told["no_proxy"]})
+    direct = _is_loopback(address.hostname or "") or proxy_bypass(address.netloc, {"no": told["no_proxy"]})
     return None if direct else told.get(f"{address.scheme}_proxy")
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether it is an address of the loopback: there are more than a list can name."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _proxies(environment: Mapping[str, str]) -> dict[str, str]:
@@ -102,5 +111,6 @@ def _proxies(environment: Mapping[str, str]) -> dict[str, str]:
     if told["all_proxy"].startswith("http"):  # not every client knows it
         told |= {name: told[name] or told["all_proxy"] for name in ("http_proxy", "https_proxy")}
     direct = [part.strip() for part in told["no_proxy"].split(",") if part.strip()]
-    told["no_proxy"] = ",".join(dict.fromkeys([*direct, *LOOPBACK]))
+    # `*` is everything only where it stands alone.
+    told["no_proxy"] = "*" if "*" in direct else ",".join(dict.fromkeys([*direct, *LOOPBACK]))
     return {spelt: value for name, value in told.items() if value for spelt in (name, name.upper())}

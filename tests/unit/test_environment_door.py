@@ -19,6 +19,7 @@ HOSTILE = (
     *("STREAMLIT_SERVER_ADDRESS", "UVICORN_WORKERS", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "DUCKDB_S3_ENDPOINT"),
     *("GIT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "CLICKHOUSE_PASSWORD", "WHATEVER_COMES_NEXT"),
 )
+LOOPBACK = "localhost,127.0.0.1,::1,[::1]"
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -35,13 +36,15 @@ def test_what_the_machine_says_passes():
 @pytest.mark.parametrize(
     ("told", "http", "direct"),
     [
-        ({}, None, "localhost,127.0.0.1,::1"),
-        ({"HTTP_PROXY": "http://p:1"}, "http://p:1", "localhost,127.0.0.1,::1"),
-        ({"http_proxy": "http://p:1", "HTTP_PROXY": "http://q:1"}, "http://p:1", "localhost,127.0.0.1,::1"),
-        ({"ALL_PROXY": "http://p:1"}, "http://p:1", "localhost,127.0.0.1,::1"),
-        ({"ALL_PROXY": "socks5://p:1"}, None, "localhost,127.0.0.1,::1"),
-        ({"all_proxy": "http://p:1", "HTTP_PROXY": "http://q:1"}, "http://q:1", "localhost,127.0.0.1,::1"),
-        ({"NO_PROXY": "a.example, 127.0.0.1"}, None, "a.example,127.0.0.1,localhost,::1"),
+        ({}, None, LOOPBACK),
+        ({"HTTP_PROXY": "http://p:1"}, "http://p:1", LOOPBACK),
+        ({"http_proxy": "http://p:1", "HTTP_PROXY": "http://q:1"}, "http://p:1", LOOPBACK),
+        ({"ALL_PROXY": "http://p:1"}, "http://p:1", LOOPBACK),
+        ({"ALL_PROXY": "socks5://p:1"}, None, LOOPBACK),
+        ({"all_proxy": "http://p:1", "HTTP_PROXY": "http://q:1"}, "http://q:1", LOOPBACK),
+        ({"NO_PROXY": "a.example, 127.0.0.1"}, None, "a.example,127.0.0.1,localhost,::1,[::1]"),
+        ({"NO_PROXY": "*"}, None, "*"),
+        ({"HTTP_PROXY": "http://p:1", "NO_PROXY": "a.example, *"}, "http://p:1", "*"),
     ],
 )
 def test_loopback_is_never_asked_through_a_proxy(told: dict[str, str], http: str | None, direct: str):
@@ -55,7 +58,11 @@ def test_loopback_is_never_asked_through_a_proxy(told: dict[str, str], http: str
     ("url", "proxy"),
     [
         ("http://127.0.0.1:8333", None),
+        ("http://127.0.0.2:8333", None),
+        ("http://[::1]:8333", None),
+        ("http://[::1]", None),
         ("http://localhost:8333", None),
+        ("http://[2001:db8::1]:9000", "http://p:1"),
         ("http://store.example:9000", "http://p:1"),
         ("https://store.example", None),
         ("http://near.example", None),
@@ -68,6 +75,12 @@ def test_a_store_of_the_users_own_follows_the_variables(monkeypatch: pytest.Monk
     monkeypatch.setenv("HTTP_PROXY", "http://p:1")
     monkeypatch.setenv("NO_PROXY", "near.example")
     assert environment.proxy_for(url) == proxy
+
+
+def test_no_proxy_at_all(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("http_proxy", "http://p:1")
+    monkeypatch.setenv("no_proxy", "*")
+    assert environment.proxy_for("http://store.example:9000") is None
 
 
 def test_in_a_process_of_somebody_else_only_what_reaches_ours_goes(monkeypatch: pytest.MonkeyPatch):
