@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg2
-import sqlalchemy
-from dagster_postgres import DagsterPostgresStorage
+from rainbow_assets import environment
 
-from rainbow_assets.systems.postgres_errors import connection_error
+environment.guard()  # `dagster` loads this before anything else of ours: PG* variables would reach its storage
+
+import psycopg2  # noqa: E402 - after the guard
+import sqlalchemy  # noqa: E402
+from dagster_postgres import DagsterPostgresStorage  # noqa: E402
+
+from rainbow_assets.systems.postgres_errors import connection_error  # noqa: E402
 
 InstanceData = Any  # dagster has no public name for these two
 Config = Any

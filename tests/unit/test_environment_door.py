@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rainbow_assets import environment
+from rainbow_assets.settings import PROJECT_DIR
 
 HOSTILE = (
     *("PGSSLMODE", "PGSERVICE", "PGOPTIONS", "PGHOST", "PGTZ", "PGCLIENTENCODING", "PGOAUTHTOKEN"),
@@ -99,6 +100,26 @@ def test_in_a_process_of_somebody_else_only_what_reaches_ours_goes(monkeypatch: 
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+STORAGE = """
+import importlib, json, os, yaml
+told = yaml.safe_load(open("dagster.yaml"))["storage"]["custom"]
+getattr(importlib.import_module(told["module"]), told["class"])
+print(json.dumps(dict(os.environ)))
+"""
+
+
+def test_dagsters_storage_is_reached_by_its_url_alone():
+    """As `dagster` itself loads it, before any definition, in a shell that was told by `rainbow env`."""
+    theirs = {"PGSSLMODE": "require", "PGSERVICE": "another", "PGPASSFILE": "/another", "DAGSTER_PG_URL": "kept"}
+    done = subprocess.run(
+        [sys.executable, "-c", STORAGE], cwd=PROJECT_DIR, capture_output=True, check=False, env=os.environ | theirs
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    told = json.loads(done.stdout)
+    assert not {"PGSSLMODE", "PGSERVICE"} & told.keys()
+    assert (told["PGPASSFILE"], told["DAGSTER_PG_URL"]) == (environment.NOWHERE, "kept")
 
 
 SHADOW = "raise SystemExit('a module of PYTHONPATH was imported')"
