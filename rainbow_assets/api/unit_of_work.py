@@ -5,6 +5,7 @@ Here: all or nothing, and the second try after a conflict with another transacti
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ PAUSE = 0.02  # seconds, more after each try
 CONFLICTS = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueViolation)
 
 Answer = TypeVar("Answer")
+log = logging.getLogger("uvicorn.error")
 
 
 class UnitOfWork:
@@ -57,7 +59,10 @@ async def within(pool: Pool, begin: str, work: Callable[[UnitOfWork], Awaitable[
                 await connection.commit()
                 return answer
         except CONFLICTS as error:
-            taken = error.diag.constraint_name or "" if isinstance(error, errors.UniqueViolation) else ""
+            before, taken = taken, error.diag.constraint_name or "" if isinstance(error, errors.UniqueViolation) else ""
+            if taken and not before:  # a word in time: once five in a row are taken, orders fail
+                said = "The next id of %s is taken: somebody wrote rows with ids of their own. See `rainbow doctor`."
+                log.warning(said, taken)
             await asyncio.sleep(PAUSE * attempt)
     if taken:
         hint = "The sequence lies behind the table; `rainbow doctor` says how to mend it."

@@ -97,14 +97,19 @@ def test_clients_at_once_sell_what_there_is_and_no_more(port: int, query: Query)
     assert query(TORN) == [(0,)]
 
 
-def test_a_key_that_somebody_else_took_is_stepped_over(port: int, query: Query):
+def test_a_key_that_somebody_else_took_is_stepped_over_and_said_once(
+    port: int, query: Query, caplog: pytest.LogCaptureFixture
+):
     [number] = products(query, 10)
     [(last,)] = query("SELECT last_value FROM orders_id_seq")
     query("INSERT INTO orders (id) VALUES (%s), (%s)", last + 1, last + 2)
     try:
         status, order = Client(port).order((number, 1))
         assert (status, order["id"]) == (201, last + 3)
-        assert query(LEFT, [number]) == [(number, 9)]
+        assert caplog.text.count("The next id of orders_pkey is taken") == 1
+        assert Client(port).order((number, 1))[0] == 201
+        assert caplog.text.count("is taken") == 1, "no more where there is nothing to say"
+        assert query(LEFT, [number]) == [(number, 8)]
     finally:
         query("DELETE FROM orders WHERE customer_id IS NULL")
 
