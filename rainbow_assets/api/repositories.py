@@ -13,9 +13,10 @@ from psycopg.rows import class_row
 
 from rainbow_assets.api.models import BIGINT, Detail, Order, OrderHead
 
-HEAD = """id, customer_id, payment_id,
-    to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
-    to_char(updated_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS updated_at"""
+ISO = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+HEAD = f"""id, customer_id, payment_id,
+    to_char(created_at, {ISO}) AS created_at,
+    to_char(updated_at, {ISO}) AS updated_at"""
 
 KNOWN = """
 SELECT
@@ -88,10 +89,11 @@ CREATE INDEX IF NOT EXISTS idempotency_keys_created_at ON rainbow_api.idempotenc
 # Who comes second waits here until the first has committed, or has not.
 CLAIM = "INSERT INTO rainbow_api.idempotency_keys (key, request) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING key"
 
-# The shop may have been emptied since.
-GIVEN = """
+# The shop may have been emptied since, and another one's order may have the id: it was not made at that moment.
+GIVEN = f"""
 SELECT k.request, o.id IS NULL AS is_void, k.answer
-FROM rainbow_api.idempotency_keys AS k LEFT JOIN orders AS o ON o.id = k.order_id
+FROM rainbow_api.idempotency_keys AS k
+LEFT JOIN orders AS o ON o.id = k.order_id AND to_char(o.created_at, {ISO}) = k.answer::json ->> 'created_at'
 WHERE k.key = %s
 FOR UPDATE OF k
 """

@@ -320,6 +320,21 @@ def test_a_key_is_free_where_nothing_was_placed(client, query):
     assert client("POST", ORDERS, body, **key)[0] == 201
 
 
+def test_a_key_of_another_shop_is_free(client, query):
+    """As after `seed --replace`: the ids begin anew, and another shop's order has the id by now."""
+    one = product(query, stock=10)
+    body = GOOD | {"products": [{"productId": one, "quantity": 2}]}
+    key = {"Idempotency-Key": "another-shop"}
+    number = client("POST", ORDERS, body, **key)[1]["id"]
+    query("DELETE FROM orders WHERE id = %s", number)
+    query("INSERT INTO orders (id, customer_id, payment_id, created_at) VALUES (%s, 2, 2, '2026-03-29')", number)
+    status, order = client("POST", ORDERS, body | {"customerId": 3}, **key)
+    assert (status, order["customerId"]) == (201, 3)
+    assert order["id"] > number
+    assert client("POST", ORDERS, body | {"customerId": 3}, **key) == (201, order)
+    assert query("SELECT quantity FROM inventories WHERE id = %s", one) == [(6,)]
+
+
 def test_a_key_that_is_sent_at_once_places_one_order(port, query):
     one = product(query, stock=100)
     body = GOOD | {"products": [{"productId": one, "quantity": 1}]}
