@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 
-from rainbow_assets import postgres_url
+from rainbow_assets import clickhouse_url, postgres_url
 from rainbow_assets.errors import DataError, SettingsError
 
 PREFIX = "RAINBOW_"
@@ -137,6 +137,14 @@ class Settings(BaseModel):
         if field.field_name == "stream_url":
             postgres_url.for_java(value.get_secret_value())
         return SecretStr(postgres_url.canonical(value.get_secret_value()))
+
+    @field_validator("clickhouse_url")
+    @classmethod
+    def _is_clickhouse(cls, value: SecretStr | None) -> SecretStr | None:
+        """Nothing in it is left out; the message never shows it."""
+        if value is not None:
+            clickhouse_url.parse(value.get_secret_value())
+        return value
 
     @field_validator("s3_endpoint")
     @classmethod

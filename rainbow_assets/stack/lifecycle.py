@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rainbow_assets import clickhouse_url
 from rainbow_assets.errors import StackError
 from rainbow_assets.settings import Settings
 from rainbow_assets.stack import credentials as stored
@@ -153,7 +154,7 @@ def _record(settings: Settings, credentials: stored.Credentials, urls: dict[str,
         "s3_bucket": settings.s3_bucket,
     }
     if settings.clickhouse_url is None:
-        values["clickhouse_url"] = f"chdb:///{str(settings.home / 'clickhouse').lstrip('/')}"
+        values["clickhouse_url"] = clickhouse_url.embedded(settings.home / "clickhouse")
     return settings.record(**values)
 
 

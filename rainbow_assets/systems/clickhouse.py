@@ -18,13 +18,13 @@ import psutil
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error, OperationalError
 
-from rainbow_assets.errors import DataError, RainbowError, SettingsError, TransientError
+from rainbow_assets.clickhouse_url import PORTS, parse
+from rainbow_assets.errors import DataError, RainbowError, TransientError
 from rainbow_assets.machine import machine
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems.object_store import refusal
 
 DATABASE = "rainbow"
-PORTS = {"clickhouse": 8123, "clickhouses": 8443}
 HINT = "See `rainbow doctor`."
 
 # Codes of failures that pass: timeouts, too many queries, network, memory, too many parts, S3.
@@ -100,14 +100,14 @@ def connect(settings: Settings, wait: float = 30.0) -> Iterator[Client]:
     Closing frees an embedded database for the next process; while another one holds it, wait up to `wait` seconds.
 
     Raises:
-        SettingsError: the URL is malformed or not set.
+        SettingsError: the URL is not set.
         TransientError: another process holds the embedded database, or the server does not answer.
         RainbowError: the server refuses the user.
     """
-    url = _parse(settings.secret("clickhouse_url"))
+    url = parse(settings.secret("clickhouse_url"))
     database = url.path.strip("/") if url.scheme != "chdb" else DATABASE
     with errors(settings, "connecting"):
-        client = _embedded(Path(url.path), wait) if url.scheme == "chdb" else _server(url)
+        client = _embedded(Path(unquote(url.path)), wait) if url.scheme == "chdb" else _server(url)
     try:
         with errors(settings, "opening the database"):
             if client.command(f"EXISTS DATABASE {quote(database or DATABASE)}") != 1:
@@ -153,21 +153,6 @@ def _redact(settings: Settings, text: str) -> str:
         text = f"{refused[1]} ({url.hostname}:{url.port or PORTS.get(url.scheme)})"
     line = re.sub(r"^.*?DB::Exception: ", "", text.strip().splitlines()[0])
     return f"{line[:300].rstrip('. ')}."
-
-
-def _parse(text: str) -> SplitResult:
-    """The URL of the setting, checked; its text never shows in an error, it holds a password."""
-    hint = "Write chdb:///path or clickhouse(s)://user:password@host:port/rainbow."
-    try:
-        url = urlsplit(text)
-        usable = bool(url.hostname) and url.port != 0
-    except ValueError:
-        raise SettingsError("RAINBOW_CLICKHOUSE_URL is malformed.", hint) from None
-    if url.scheme == "chdb":
-        usable = not url.netloc and len(url.path) > 1
-    if url.scheme not in {"chdb", *PORTS} or not usable:
-        raise SettingsError("RAINBOW_CLICKHOUSE_URL is malformed.", hint)
-    return url
 
 
 def _server(url: SplitResult) -> Client:
