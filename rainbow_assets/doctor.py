@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
 
-from rainbow_assets import doctor_machine, doctor_store
+from rainbow_assets import doctor_machine, doctor_postgres, doctor_store
 from rainbow_assets.errors import RainbowError, TransientError
 from rainbow_assets.settings import PREFIX, Settings
 from rainbow_assets.tables import TABLES
@@ -105,12 +105,7 @@ def _source(settings: Settings) -> str:
             f"No index on updated_at: {names}.", "CREATE INDEX ON <table> (updated_at): extraction reads by it."
         )
     _row_security(settings)
-    behind = """
-        SELECT coalesce(pg_sequence_last_value(s.name), 0) < (SELECT max(id) FROM public.orders)
-        FROM (SELECT pg_get_serial_sequence('public.orders', 'id')::regclass) AS s (name) WHERE s.name IS NOT NULL"""
-    if fetch(settings.secret("source_url"), f"{PREFIX}SOURCE_URL", behind) == [(True,)]:
-        hint = "SELECT setval(pg_get_serial_sequence('orders', 'id'), max(id)) FROM orders;"
-        raise RainbowError("The sequence of orders.id lies behind: new orders would get ids that are taken.", hint)
+    doctor_postgres.free_ids(settings)
     return f"{_place(settings, 'source_url')}, {len(found)} tables, each indexed by updated_at"
 
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,6 +38,21 @@ def lake(shop: Settings) -> Settings:
             "CREATE TABLE lake.marts.t AS SELECT 7 AS a, 1.5::DECIMAL(18,2) AS b, DATE '2026-01-02' AS c"
         )
     return shop
+
+
+@pytest.fixture
+def reader(stack: Settings, shop: Settings) -> Iterator[str]:
+    """The shop's URL for a role that may read its tables, and nothing else."""
+    _head, _, rest = shop.secret("source_url").rpartition("@")
+    admin = f"postgresql://postgres:{stored.ensure(stack.home).postgres}@{rest}"
+    with postgres.connect(admin, "test") as connection:
+        connection.execute("CREATE ROLE reader LOGIN PASSWORD 'reads'")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+        connection.execute(f"GRANT CONNECT ON DATABASE {rest.rpartition('/')[2]} TO reader".encode())
+    yield f"postgresql://reader:reads@{rest}"
+    with postgres.connect(admin, "test") as connection:
+        connection.execute("DROP OWNED BY reader")
+        connection.execute("DROP ROLE reader")
 
 
 def broken() -> dict[str, str]:
@@ -117,6 +132,23 @@ def test_a_sequence_that_lies_behind(shop: Settings):
     assert "Source (PostgreSQL)" not in broken()
     with postgres.connect(url, "test") as connection:
         assert connection.execute("INSERT INTO orders DEFAULT VALUES RETURNING id").fetchone() == (8,)
+
+
+@pytest.mark.parametrize(("start", "is_behind"), [(7, True), (8, False), (100, False)])
+def test_a_sequence_that_begins_anew_is_judged_by_its_next_id(shop: Settings, start: int, is_behind: bool):
+    """No id was drawn since: the catalog has no last value."""
+    with postgres.connect(shop.secret("source_url"), "test") as connection:
+        connection.execute("INSERT INTO orders (id) VALUES (7)")
+        connection.execute(f"ALTER SEQUENCE orders_id_seq RESTART WITH {start}".encode())
+    assert ("lies behind" in broken().get("Source (PostgreSQL)", "")) == is_behind
+
+
+def test_a_sequence_that_may_not_be_read_is_no_finding(shop: Settings, reader: str):
+    """As for a role that was given SELECT on the tables: that is all that a run needs."""
+    with postgres.connect(shop.secret("source_url"), "test") as connection:
+        connection.execute("INSERT INTO orders (id) VALUES (7)")
+    shop.record(source_url=reader)
+    assert "Source (PostgreSQL)" not in broken()
 
 
 def test_clickhouse_in_use_is_well(shop: Settings):
