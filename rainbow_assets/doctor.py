@@ -17,7 +17,8 @@ from rainbow_assets.settings import PREFIX, Settings
 from rainbow_assets.tables import TABLES
 
 REFERRAL = re.compile(r"(?:[;,] |\b)[Ss]ee `rainbow doctor`(?:; )?")  # in errors that are read elsewhere
-SPEED = "Speed layer"
+SPEED, MESSAGES = "Speed layer", "Messages (PostgreSQL)"
+OPTIONAL = {SPEED, MESSAGES}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def examine() -> Iterator[Finding]:
         except _NotInstalledError as error:
             yield Finding(part, True, str(error), optional=True, absent=True)
         except RainbowError as error:
-            yield Finding(part, False, _in_one_line(error), part == SPEED)
+            yield Finding(part, False, _in_one_line(error), part in OPTIONAL)
 
 
 def _in_one_line(error: RainbowError) -> str:
@@ -213,6 +214,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "DuckLake catalog": _ducklake,
     "Iceberg catalog": _database("iceberg_catalog_url", "iceberg_tables"),
     "Dagster storage": _database("dagster_url", "runs"),
+    MESSAGES: doctor_postgres.messages,
     "Object store (S3)": doctor_store.usable,
     "ClickHouse": _clickhouse,
     "Memory": doctor_machine.memory,

@@ -151,6 +151,10 @@ def test_a_sequence_that_may_not_be_read_is_no_finding(shop: Settings, reader: s
     assert "Source (PostgreSQL)" not in broken()
 
 
+def test_the_stack_speaks_english(shop: Settings):
+    assert {finding.part: finding.detail for finding in doctor.examine()}[doctor.MESSAGES] == "in English (C)"
+
+
 def test_clickhouse_in_use_is_well(shop: Settings):
     with clickhouse.connect(shop):
         done = subprocess.run([str(RAINBOW), "doctor"], capture_output=True, text=True, check=False)

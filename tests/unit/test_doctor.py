@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from rainbow_assets import doctor, doctor_machine
+from rainbow_assets import doctor, doctor_machine, doctor_postgres
 from rainbow_assets.dashboard import serve
-from rainbow_assets.errors import RainbowError
-from rainbow_assets.settings import PREFIX
+from rainbow_assets.errors import RainbowError, TransientError
+from rainbow_assets.settings import PREFIX, Settings
 from rainbow_assets.stack.ports import free_ports
+from rainbow_assets.systems import postgres
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,7 @@ def test_every_dead_part_is_found_and_mendable():
         "Settings",
         "Days",
         "Packages",
+        "Messages (PostgreSQL)",
         "Memory",
         "Disk",
         "Clock",
@@ -93,6 +95,30 @@ def test_what_is_optional_and_absent_is_no_fault(monkeypatch: pytest.MonkeyPatch
 )
 def test_no_hint_sends_the_reader_to_where_he_is(said: tuple[str, str], shown: str):
     assert doctor._in_one_line(RainbowError(*said)) == shown
+
+
+@pytest.mark.parametrize(
+    "language", ["C", "POSIX", "C.UTF-8", "en_US.UTF-8", "en-GB", "en", "English_United States.1252", ""]
+)
+def test_servers_that_speak_english_are_well(monkeypatch: pytest.MonkeyPatch, language: str):
+    monkeypatch.setattr(postgres, "fetch", lambda *_: [(language, "rainbow")])
+    assert doctor_postgres.messages(Settings.load()) == f"in English ({language})"
+
+
+@pytest.mark.parametrize("language", ["de_DE.UTF-8", "es_ES@euro", "German_Germany.1252", "ca_ES.utf8", "enm", "C9"])
+def test_a_server_that_speaks_another_language_is_a_warning(monkeypatch: pytest.MonkeyPatch, language: str):
+    """The catalog does; of all else nothing answers."""
+
+    def fetch(_url: str, setting: str, query: str, *_: object) -> list[tuple[str, str]]:
+        if setting != "RAINBOW_CATALOG_URL" or "lc_messages" not in query:
+            raise TransientError("It does not answer.", "Wait.")
+        return [(language, '"a b"')]
+
+    monkeypatch.setattr(postgres, "fetch", fetch)
+    found = {finding.part: finding for finding in doctor.examine()}["Messages (PostgreSQL)"]
+    assert (found.usable, found.optional) == (False, True)
+    assert found.detail.startswith(f"The server of RAINBOW_CATALOG_URL tells failures in {language}: ")
+    assert found.detail.endswith("""ALTER ROLE "a b" SET lc_messages = 'C';""")
 
 
 def test_a_full_disk_is_found(monkeypatch: pytest.MonkeyPatch):
