@@ -114,7 +114,7 @@ def date_of(client: "S3Client", bucket: str) -> str:
 def refusal(reason: str) -> RainbowError:
     """Why the store answers 401 or 403: the clocks, or else the keys; every client has the store's own code in it."""
     if "RequestTimeTooSkewed" in reason:
-        hint = "Set this machine's clock, by NTP for instance; `rainbow doctor` compares them."
+        hint = "Set this machine's clock, by NTP for instance; see `rainbow doctor`."
         return RainbowError("The object store refuses requests of this machine's time: their clocks differ.", hint)
     hint = "Check RAINBOW_S3_ACCESS_KEY and RAINBOW_S3_SECRET_KEY."
     return RainbowError(

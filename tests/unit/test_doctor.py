@@ -13,7 +13,7 @@ from rainbow_assets.dashboard import serve
 from rainbow_assets.errors import RainbowError, TransientError
 from rainbow_assets.settings import PREFIX, Settings
 from rainbow_assets.stack.ports import free_ports
-from rainbow_assets.systems import postgres
+from rainbow_assets.systems import object_store, postgres
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +95,18 @@ def test_what_is_optional_and_absent_is_no_fault(monkeypatch: pytest.MonkeyPatch
 )
 def test_no_hint_sends_the_reader_to_where_he_is(said: tuple[str, str], shown: str):
     assert doctor._in_one_line(RainbowError(*said)) == shown
+
+
+@pytest.mark.parametrize("reason", ["RequestTimeTooSkewed", "InvalidAccessKeyId"])
+def test_a_store_that_refuses_sends_nobody_to_where_he_is(monkeypatch: pytest.MonkeyPatch, reason: str):
+    def refused(_settings: Settings) -> str:
+        raise object_store.refusal(reason)
+
+    monkeypatch.setitem(doctor.CHECKS, "Object store (S3)", refused)
+    found = {finding.part: finding for finding in doctor.examine()}["Object store (S3)"]
+    assert not found.usable
+    assert found.detail.startswith("The object store refuses")
+    assert "doctor" not in found.detail
 
 
 @pytest.mark.parametrize(
