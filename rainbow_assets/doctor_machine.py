@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from rainbow_assets.errors import RainbowError
-from rainbow_assets.machine import machine
+from rainbow_assets.machine import NEEDED, machine
 from rainbow_assets.settings import PREFIX, Settings
 
 FREE_SPACE = 2_000_000_000  # bytes; a demo takes less than half of it
@@ -19,10 +19,24 @@ APART = timedelta(seconds=30)
 
 
 def memory(_settings: Settings) -> str:
-    """What may be used, and what the engines get of it."""
+    """What may be used, and what the engines get of it.
+
+    Raises:
+        RainbowError: it is less than they need together.
+    """
     found = machine()
     of = "allowed to this container" if found.limited else "on this machine"
-    shares = {"DuckDB": found.duckdb, "the embedded ClickHouse": found.clickhouse, "Java": found.java}
+    if not found.suffices:
+        raise RainbowError(
+            f"Only {found.memory / 1e9:,.2f} GB are {of}, and a run beside the stream may need {NEEDED / 1e9:,.2f}: "
+            "the kernel would kill it.",
+            "Give it more memory.",
+        )
+    shares = {
+        "each of two DuckDBs": found.duckdb,
+        "the embedded ClickHouse": found.clickhouse,
+        "Java": found.java,
+    }
     engines = ", ".join(f"{share / 1e9:,.1f} GB for {name}" for name, share in shares.items())
     return f"{found.memory / 1e9:,.1f} GB and {found.cpus:g} processors {of}: at most {engines}"
 

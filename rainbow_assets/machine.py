@@ -17,7 +17,9 @@ CGROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 # What the processes take beside the engines' own work: Python with the graph and with dbt, PostgreSQL, the S3 server.
 BASE = 1024 * MIB
 LEAST = 256 * MIB  # with less an engine does nothing; it spills to disk with it
-JAVA = 512 * MIB  # Debezium's queue is bounded in bytes: more helps nothing
+LEAST_JAVA, JAVA = 128 * MIB, 512 * MIB  # Debezium's queue is bounded in bytes: more helps nothing
+# The build (dbt) and the run that waits for it have a DuckDB each, and either may be full: what was read stays cached.
+NEEDED = BASE + 2 * LEAST + LEAST + LEAST_JAVA
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,33 @@ class Machine:
     limited: bool = False
 
     @property
+    def java(self) -> int:
+        """Bytes for Java's heap."""
+        return min(JAVA, LEAST_JAVA + self._spare // 8)
+
+    @property
     def duckdb(self) -> int:
-        """Bytes for one DuckDB: half. The build (dbt) and the run that waits for it have one each, never both full."""
-        return max(LEAST, (self.memory - BASE) // 2)
+        """Bytes for one DuckDB, of which there are two: two fifths each of what is left."""
+        return LEAST + self._left * 2 // 5
 
     @property
     def clickhouse(self) -> int:
-        """Bytes for the embedded ClickHouse."""
-        return max(LEAST, (self.memory - BASE) // 4)
+        """Bytes for the embedded ClickHouse: the last fifth."""
+        return LEAST + self._left // 5
 
     @property
-    def java(self) -> int:
-        """Bytes for Java's heap."""
-        return min(JAVA, max(LEAST // 2, self.memory // 8))
+    def suffices(self) -> bool:
+        """Whether all of it together fits: below that every engine has its least, and the kernel may kill a run."""
+        return self.memory >= NEEDED
+
+    @property
+    def _spare(self) -> int:
+        return max(0, self.memory - NEEDED)
+
+    @property
+    def _left(self) -> int:
+        """What goes to the engines beyond their least, after Java."""
+        return self._spare - (self.java - LEAST_JAVA)
 
 
 def machine(cgroups: Path = CGROUPS, own: Path = OWN) -> Machine:

@@ -5,7 +5,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rainbow_assets.machine import MIB, Machine, machine
+from rainbow_assets import doctor_machine
+from rainbow_assets.errors import RainbowError
+from rainbow_assets.machine import BASE, MIB, Machine, machine
+from rainbow_assets.settings import Settings
 
 GIB = 1024 * MIB
 HOST = psutil.virtual_memory().total
@@ -67,14 +70,22 @@ def test_no_quota_is_every_processor(tmp_path: Path):
     assert not found.limited
 
 
-@pytest.mark.parametrize("memory", [1.5 * GIB, 2 * GIB, 4 * GIB, 8 * GIB, 64 * GIB])
-def test_what_the_engines_get_leaves_room_for_the_rest(memory: float):
-    found = Machine(int(memory), 2.0)
-    shared = found.duckdb + found.clickhouse + found.java
-    assert shared <= memory * 0.9
+@pytest.mark.parametrize("memory", [0.5, 1, 1.5, 1.875, 2, 3, 4, 8, 24, 64])
+def test_what_may_be_used_at_once_fits_or_the_doctor_refuses(monkeypatch: pytest.MonkeyPatch, memory: float):
+    """dbt's DuckDB beside that of the run which waits for it, the embedded ClickHouse, Java, and the processes."""
+    found = Machine(int(memory * GIB), 2.0)
     assert min(found.duckdb, found.clickhouse) >= 256 * MIB
-    assert found.java >= 128 * MIB
+    assert 128 * MIB <= found.java <= 512 * MIB
+    together = BASE + 2 * found.duckdb + found.clickhouse + found.java
+    monkeypatch.setattr(doctor_machine, "machine", lambda: found)
+    if memory < 1.875:
+        assert together > found.memory
+        with pytest.raises(RainbowError, match=r"may need 2\.01: the kernel would kill it\. Give it more memory\."):
+            doctor_machine.memory(Settings())
+    else:
+        assert found.memory * 0.99 < together <= found.memory, "and nothing is left idle"
+        assert doctor_machine.memory(Settings()).startswith(f"{found.memory / 1e9:,.1f} GB and 2 processors")
 
 
 def test_a_large_machine_is_used():
-    assert Machine(24 * GIB, 2.0).duckdb > 11 * GIB
+    assert Machine(24 * GIB, 2.0).duckdb > 8 * GIB
