@@ -49,7 +49,7 @@ def _program(settings: Settings, *command: str) -> str:
     )
     if done.returncode:
         logs = sorted((settings.home / "logs").glob("run-*.log"))
-        told = [done.stdout, done.stderr, *(log.read_text() for log in logs[-1:])]
+        told = [done.stdout, done.stderr, *(log.read_text(encoding="utf-8") for log in logs[-1:])]
         raise RuntimeError("\n".join([f"{' '.join(command)} failed.", *(text[-3000:] for text in told)]))
     return done.stdout
 

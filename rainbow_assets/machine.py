@@ -103,6 +103,6 @@ def _folders(cgroups: Path, own: Path, controller: str) -> Iterator[Path]:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text().strip()
+        return file.read_text(encoding="utf-8", errors="surrogateescape").strip()
     except OSError:
         return ""

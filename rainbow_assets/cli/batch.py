@@ -89,7 +89,11 @@ def run_logged(
     _prepare_dagster(settings)
     log = settings.home / "logs" / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with progress(title) as reporter, log.open("w") as file, contextlib.redirect_stdout(file):
+    with (
+        progress(title) as reporter,
+        log.open("w", encoding="utf-8", errors="backslashreplace") as file,  # no character that is printed fails a run
+        contextlib.redirect_stdout(file),
+    ):
         outcome = work(reporter.say)
     for what, where in outcome.warnings.items():
         typer.echo(f"Warning: {_places(where)}: {what}", err=True)

@@ -1,5 +1,6 @@
 """Where Debezium logs to: files of its own, so that the terminal stays readable."""
 
+import json
 from pathlib import Path
 
 from rainbow_assets.settings import Settings
@@ -37,5 +38,6 @@ def log_config(settings: Settings) -> Path:
     for place in (folder, logs):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / "log4j2.properties"
-    file.write_text(LOG4J.format(folder=logs))
+    escaped = json.dumps(str(logs))[1:-1]  # as in Java's properties, which are no UTF-8
+    file.write_text(LOG4J.format(folder=escaped), encoding="ascii")
     return file

@@ -144,7 +144,9 @@ def _remove_old(client: Client, publication: int) -> None:
 
 
 def _insert(client: Client, step: str, words: dict[str, str]) -> None:
-    client.command(files("rainbow_assets.speed").joinpath("sql", f"{step}.sql").read_text().format_map(words))
+    client.command(
+        files("rainbow_assets.speed").joinpath("sql", f"{step}.sql").read_text(encoding="utf-8").format_map(words)
+    )
 
 
 def _number(client: Client, query: str) -> int:

@@ -34,7 +34,7 @@ def define(client: Client) -> None:
     known = {row[0]: row[1] for row in client.query(query).result_rows}
     folder = files("rainbow_assets.speed").joinpath("sql", "views")
     for view in VIEWS:
-        definition = folder.joinpath(f"{view}.sql").read_text()
+        definition = folder.joinpath(f"{view}.sql").read_text(encoding="utf-8")
         mark = f"definition {hashlib.sha256(definition.encode()).hexdigest()[:16]}"
         if known.get(view) != mark:
             client.command(f"CREATE OR REPLACE VIEW {quote(view)} AS {definition} COMMENT {literal(mark)}")

@@ -145,7 +145,7 @@ def _serve(pipe: Connection, settings: Settings, after_flush: AfterFlush | None)
     sink = Sink(settings, after_flush)
     folder = settings.home / "stream"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / ".sink").open("w") as lock:
+    with (folder / ".sink").open("wb") as lock:
         with suppress(BrokenPipeError):  # the next recv ends it
             pipe.send("ready")
         held = False

@@ -35,7 +35,7 @@ def ensure(home: Path) -> Credentials:
     """
     file = home / "credentials.json"
     try:
-        held = json.loads(file.read_text())
+        held = json.loads(file.read_text(encoding="utf-8"))
         credentials = Credentials(**held)
         if held == asdict(credentials):
             return credentials
@@ -57,7 +57,7 @@ def write_private(file: Path, text: str) -> None:
     """Write a file of mode 600, whole or not at all."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
         output.write(text)
         output.flush()
         os.fsync(output.fileno())

@@ -162,7 +162,7 @@ def _record(settings: Settings, credentials: stored.Credentials, urls: dict[str,
 def _lock(home: Path) -> Iterator[None]:
     """One `up` or `down` of a home at a time; the lock ends with the process that holds it."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (home / ".lock").open("w") as file:
+    with (home / ".lock").open("wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:

@@ -84,7 +84,7 @@ class PostgresServer:
     def _stopping(self) -> bool:
         """Whether it was told to stop; the last line of `postmaster.pid` says so."""
         try:
-            return "stopping" in (self.data / "postmaster.pid").read_text()
+            return "stopping" in (self.data / "postmaster.pid").read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return True
 
@@ -149,7 +149,7 @@ class PostgresServer:
         file = self.data / "postmaster.pid"
         if self.process() or not file.exists():
             return
-        pid, *rest = file.read_text(errors="replace").splitlines(keepends=True) or [""]
+        pid, *rest = file.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True) or [""]
         try:
             taken = psutil.pid_exists(int(pid))
         except (ValueError, OverflowError):
@@ -157,7 +157,7 @@ class PostgresServer:
             return
         if taken:
             unused = next(number for number in range(2**15, 1, -1) if not psutil.pid_exists(number))
-            file.write_text(f"{unused}\n" + "".join(rest))
+            file.write_text(f"{unused}\n" + "".join(rest), encoding="utf-8", errors="surrogateescape")
 
 
 def program(name: str) -> Path:

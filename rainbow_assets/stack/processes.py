@@ -88,6 +88,10 @@ def open_log(log: Path) -> BinaryIO:
 
 def last_line(log: Path, words: Sequence[str]) -> str:
     """The newest line of `log` that holds one of `words`, else its newest line; at most 300 characters."""
-    lines = [line.strip() for line in log.read_text(errors="replace")[-20_000:].splitlines() if line.strip()]
+    lines = [
+        line.strip()
+        for line in log.read_text(encoding="utf-8", errors="replace")[-20_000:].splitlines()
+        if line.strip()
+    ]
     telling = [line for line in lines if any(word in line for word in words)]
     return (telling or lines or ["nothing"])[-1][:300]

@@ -113,14 +113,14 @@ class SeaweedServer:
     def _was_whole(self) -> bool:
         process = self.process()
         try:
-            return process is None or self._ready.read_text() == str(process.pid)
+            return process is None or self._ready.read_text(encoding="utf-8") == str(process.pid)
         except FileNotFoundError:
             return False
 
     def _remove_sockets(self) -> None:
         """Remove the socket files of the last start, which a killed server leaves in /tmp (a fixed place)."""
         with suppress(FileNotFoundError):
-            for port in json.loads((self.data / "ports.json").read_text()).values():
+            for port in json.loads((self.data / "ports.json").read_text(encoding="utf-8")).values():
                 for left in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):  # noqa: S108
                     with suppress(OSError):
                         left.unlink()

@@ -198,7 +198,7 @@ def _configure(path: Path) -> Path:
     """The engine's settings, beside the database; without them it takes a `config.xml` of the current folder."""
     file, memory = path.with_name(f"{path.name}.xml"), machine().clickhouse
     draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_text(CONFIGURATION.format(memory=memory, marks=memory // 8))
+    draft.write_text(CONFIGURATION.format(memory=memory, marks=memory // 8), encoding="utf-8")
     draft.replace(file)
     return file
 
@@ -206,7 +206,7 @@ def _configure(path: Path) -> Path:
 def _holder(status: Path) -> str | None:
     """Which other process holds the engine's lock file, if any."""
     try:
-        with status.open() as file:
+        with status.open(encoding="utf-8") as file:
             fields = dict(line.split(": ", 1) for line in file.read().splitlines() if ": " in line)
             pid = int(fields.get("PID", "0"))
             if pid == os.getpid():

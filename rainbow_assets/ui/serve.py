@@ -44,7 +44,7 @@ def run(settings: Settings, port: int, say: Callable[[str], None]) -> None:
     with suppress(_Ended), _signals(), tempfile.TemporaryDirectory(prefix="rainbow-ui-") as folder, _parts() as parts:
         socket, workspace = Path(folder) / "graph.sock", Path(folder) / "workspace.yaml"
         server = {"socket": str(socket), "location_name": "rainbow"}
-        workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}))  # JSON is YAML
+        workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")  # JSON is YAML
         graph = ["-m", "rainbow_assets.definitions", "-d", str(PROJECT_DIR), "--location-name", "rainbow"]
         parts["graph"] = _start(log, "dagster", "code-server", "start", "-s", str(socket), *graph)
         _wait(parts, log, lambda: _answers(socket))

@@ -131,7 +131,9 @@ def _failing_rows(target: Path, file: str, connection: duckdb.DuckDBPyConnection
     if compiled is None:
         return []
     try:
-        rows = connection.execute(f"SELECT t::VARCHAR FROM ({compiled.read_text()}) AS t LIMIT {SAMPLE}").fetchall()
+        rows = connection.execute(
+            f"SELECT t::VARCHAR FROM ({compiled.read_text(encoding='utf-8')}) AS t LIMIT {SAMPLE}"
+        ).fetchall()
     except duckdb.Error as error:
         return [ducklake.one_line(error)]
     return [text for (text,) in rows]

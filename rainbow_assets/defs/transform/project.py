@@ -95,8 +95,8 @@ def manifest() -> Path:
 @cache
 def build_nodes() -> dict[str, Node]:
     """The project's models and blocking tests, with their code, as the dbt of a build sees them."""
-    variables = yaml.safe_load((DBT_DIR / "dbt_project.yml").read_text()).get("vars", {})
-    return nodes(json.loads(manifest().read_text()), variables)
+    variables = yaml.safe_load((DBT_DIR / "dbt_project.yml").read_text(encoding="utf-8")).get("vars", {})
+    return nodes(json.loads(manifest().read_text(encoding="utf-8")), variables)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class DbtTest:
 @cache
 def dbt_tests() -> dict[str, DbtTest]:
     """The project's data tests by their unique id."""
-    nodes = json.loads(manifest().read_text())["nodes"]
+    nodes = json.loads(manifest().read_text(encoding="utf-8"))["nodes"]
     return {
         unique_id: DbtTest(_section(node), Path(node["path"]).name)
         for unique_id, node in nodes.items()

@@ -26,7 +26,7 @@ def wrong_orders(settings: Settings, run_id: str) -> int:
     with scratch.folder(settings, "dbt") as target:
         dbt_cli().cli(["test", "--select", TEST], target_path=target, raise_on_error=False).wait()
         file = target / "run_results.json"
-        results = json.loads(file.read_text())["results"] if file.exists() else []
+        results = json.loads(file.read_text(encoding="utf-8"))["results"] if file.exists() else []
         found = [result for result in results if result["unique_id"].startswith("test.")]  # hooks have results, too
         if [result["status"] for result in found] not in (["pass"], ["fail"]):
             raise dbt_failures.failure(target, "")
