@@ -4,6 +4,7 @@ import json
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from rainbow_assets.pipeline import drift, landing
@@ -42,11 +43,23 @@ def ingest(settings: Settings) -> tuple[object, ...]:
     return postgres.fetch(url, "test", query)[0]
 
 
+def keep_a_secret(home: Path, bucket: str) -> None:
+    """A secret of the user's own for this very bucket, of a store where nobody listens."""
+    with duckdb.connect(config={"secret_directory": str(home / ".duckdb" / "stored_secrets")}) as theirs:
+        theirs.execute(f"LOAD {ducklake.literal(ducklake.extension_file('httpfs'))}")
+        theirs.execute(
+            "CREATE PERSISTENT SECRET theirs (TYPE s3, KEY_ID 'a', SECRET 'b', ENDPOINT '127.0.0.1:9', "
+            f"URL_STYLE 'path', USE_SSL false, SCOPE 's3://{bucket}')"
+        )
+
+
 def test_the_three_totals_are_those_of_the_source(fresh_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     sold = ingest(fresh_settings)
     for name, value in shell_environment(fresh_settings).items():
         monkeypatch.setenv(name, value)
+    keep_a_secret(fresh_settings.home / "user", fresh_settings.s3_bucket)
+    monkeypatch.setenv("HOME", str(fresh_settings.home / "user"))
     # The kernel keeps its own files in the test's folder.
     monkeypatch.setenv("IPYTHONDIR", str(fresh_settings.home / "ipython"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(fresh_settings.home / "jupyter"))
