@@ -47,15 +47,17 @@ def reconcile(
     run_id: str,
     say: Callable[[str], None],
     *,
+    tell: Callable[[Found], None] | None = None,
     dry_run: bool = False,
     tables: Sequence[SourceTable] = tuple(TABLES.values()),
 ) -> list[Found]:
     """Compare each table of the source with raw over `days`; land and register what raw lacks, unless `dry_run`.
 
     A table whose columns do not fit the lake is not compared: its `reason` says why, and the others go on.
+    `tell` hears of news before they are landed: once they are, another try does not find them.
 
     Raises:
-        TransientError: a system does not answer; what is landed by then stays landed, and is not found again.
+        TransientError: a system does not answer; what is landed by then is registered by the next try.
         DataError: a value does not fit its lake type.
     """
     results = []
@@ -67,8 +69,15 @@ def reconcile(
             except SchemaDriftError as error:
                 results.append(Found(table.name, reason=str(error)))
                 continue
-            if found.is_news and not dry_run:
-                _land(systems, table, columns, days, run_id)
+            if not dry_run:
+                if left := _left_behind(systems, table):
+                    register(systems.connection, systems.catalog, table, left, _span(left), run_id)
+                    again, columns = _compare(systems, table, days)
+                    found = again.joined(found)
+                if found.is_news:
+                    if tell:
+                        tell(found)
+                    _land(systems, table, columns, days, run_id)
         results.append(found)
     return results
 
@@ -111,6 +120,19 @@ def _compare(systems: Systems, table: SourceTable, days: Days) -> tuple[Found, C
     return found, columns
 
 
+def _left_behind(systems: Systems, table: SourceTable) -> list[LandingFile]:
+    """What was landed before its run broke off, and not registered: files of the days to land on, and all made ones.
+
+    Raw has to know them before it is compared: a version that such a file holds would be landed again, or never.
+    """
+    late, every = set(reconcile_state.days_in(systems.connection, LATE)), Days(date.min, date.max, open_start=True)
+    found = landing.files(systems.s3, systems.settings.s3_bucket, table.name, every)
+    found = [file for file in found if file.is_made or file.day in late]
+    with ducklake.transaction(systems.connection):  # for its failures
+        known = ducklake.known_files(systems.connection, SCHEMA, table.name, [file.uri for file in found])
+    return [file for file in found if file.uri not in known]
+
+
 def _land(systems: Systems, table: SourceTable, columns: Columns, days: Days, run_id: str) -> None:
     """Append what is late to its days, and what was made to the day of now; then enter both in the catalogs."""
     connection, bucket = systems.connection, systems.settings.s3_bucket
@@ -118,16 +140,23 @@ def _land(systems: Systems, table: SourceTable, columns: Columns, days: Days, ru
     late = reconcile_state.days_in(connection, LATE)
     if late:
         scope = Days(late[0], late[-1], open_start=days.open_start and late[0] == days.first)
-        held = landing.files(systems.s3, bucket, table.name, scope)  # also what a killed run has not registered
+        held = landing.files(systems.s3, bucket, table.name, scope)
         held = [file for file in held if file.day in set(late) or file.day < days.first]
         connection.execute(f"CREATE OR REPLACE TABLE {extract.ROWS} AS FROM {LATE}")
-        new |= extract.append(connection, table, columns.names, held, days.first, bucket, run_id)
+        with ducklake.store_errors():
+            new |= extract.append(connection, table, columns.names, held, days.first, bucket, run_id)
     if reconcile_state.days_in(connection, MADE):
         connection.execute(f"CREATE OR REPLACE TABLE {extract.ROWS} AS FROM {MADE}")
-        new |= extract.append(connection, table, columns.names, [], days.first, bucket, run_id, landing.MADE)
+        with ducklake.store_errors():
+            new |= extract.append(connection, table, columns.names, [], days.first, bucket, run_id, landing.MADE)
     if new:
         files = sorted(new)
-        register(connection, systems.catalog, table, files, Days(files[0].day, files[-1].day), run_id)
+        register(connection, systems.catalog, table, files, _span(files), run_id)
+
+
+def _span(files: list[LandingFile]) -> Days:
+    """From the first day to the last of `files`, which are in order."""
+    return Days(files[0].day, files[-1].day)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ is gone; without, its row came back in the source with a time before that of raw
 version out.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import duckdb
@@ -54,6 +54,17 @@ class Found:
     def is_news(self) -> bool:
         """Whether anything is to be landed."""
         return bool(self.late or self.back or self.gone)
+
+    def joined(self, earlier: "Found") -> "Found":
+        """This with what was found earlier, and may have been landed since."""
+        return replace(
+            self,
+            days=sorted({*self.days, *earlier.days}),
+            late=max(self.late, earlier.late),
+            back=max(self.back, earlier.back),
+            gone=max(self.gone, earlier.gone),
+            sample=self.sample or earlier.sample,
+        )
 
 
 def read_raw(connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: Columns, days: Days) -> None:

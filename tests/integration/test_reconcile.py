@@ -3,14 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
+import dagster as dg
 import duckdb
 import psycopg
 import pytest
 from real_stack import rainbow
 
+from rainbow_assets.defs.automation import reconciliation as reconciliation_module
+from rainbow_assets.defs.resources import Lake
+from rainbow_assets.errors import TransientError
 from rainbow_assets.pipeline import arrival, drift, landing, reconcile, volume
+from rainbow_assets.pipeline import reconcile_source as reconcile_source_module
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.pipeline.reconcile_source import Systems, all_days
@@ -59,6 +65,16 @@ class Shop:
 
     def objects(self) -> set[str]:
         return set(object_store.keys(self.systems.s3, self.bucket, ""))
+
+    def files(self) -> set[str]:
+        return {name for name in self.objects() if name.startswith(landing.PREFIX)}
+
+    def break_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A reconciliation that ends between landing and registration."""
+        with monkeypatch.context() as patch:
+            patch.setattr(reconcile_source_module, "register", broken_off)
+            with pytest.raises(TransientError):
+                self.reconcile()
 
     def current(self, table) -> list[tuple[Any, ...]]:
         """What raw says of each key that is not deleted: its newest version, without its time."""
@@ -210,6 +226,64 @@ def test_a_range_looks_at_its_days_alone(shop: Shop) -> None:
     assert shop.reconcile(first=FIRST + timedelta(days=1), last=FIRST + timedelta(days=1))["customers"].gone == 1
     assert shop.counts()["customers"] == (1, 0, 1)
     assert shop.is_level()
+
+
+def test_what_a_broken_off_try_had_landed_is_registered_by_the_next(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.sql(
+        "UPDATE customers SET email = 'new' WHERE id = 5",
+        "INSERT INTO customers VALUES (700, 'x', 'y', 'z', '2026-03-02', '2026-03-02', NULL)",
+        "DELETE FROM customers WHERE id = 8",
+    )
+    files, expected = shop.files(), {"orderdetails": (0, 0, 0), "customers": (2, 0, 1)}
+    shop.break_off(monkeypatch)
+    assert len(shop.files() - files) == 3, "two days and the day of finding"
+    assert shop.counts() == expected
+    assert len(shop.files() - files) == 3, "nothing is landed twice"
+    assert shop.is_level()
+    ends = "SELECT count(*) FROM lake.raw.customers WHERE id = 8 AND deleted_at IS NOT NULL"
+    assert shop.lake.execute(ends).fetchone() == (1,)
+    assert shop.counts() == NOTHING
+
+
+def test_what_became_again_what_it_was_since_a_try_broke_off_counts(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.sql("UPDATE customers SET email = 'new' WHERE id IN (5, 6)", "DELETE FROM customers WHERE id = 90")
+    shop.break_off(monkeypatch)
+    shop.sql(
+        "UPDATE customers SET email = 'mail 5' WHERE id = 5",
+        "INSERT INTO customers SELECT i, 'first ' || i, NULL, 'mail ' || i, t, t, NULL FROM "
+        "(SELECT 90 AS i, timestamp '2026-03-01' + 90 * interval '1 hour' AS t)",
+    )
+    shop.reconcile()
+    assert shop.is_level()
+    assert shop.counts() == NOTHING
+
+
+def test_a_run_that_tries_again_tells_what_all_its_tries_found(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.sql("DELETE FROM orderdetails WHERE id = 8", "UPDATE customers SET email = 'new' WHERE id IN (5, 6)")
+    tries = []
+
+    def register_once(connection: Any, catalog: Any, table: Any, *others: Any, **options: Any) -> Any:
+        if table == CUSTOMERS and not tries:
+            tries.append(1)
+            raise TransientError("The catalog is away.")
+        return register(connection, catalog, table, *others, **options)
+
+    monkeypatch.setattr(reconcile_source_module, "register", register_once)
+    monkeypatch.setattr(reconciliation_module, "reconcile", partial(reconcile_source, tables=(DETAILS, CUSTOMERS)))
+    done = dg.materialize([reconciliation_module.reconciliation], resources={"lake": Lake()})
+    [check] = [item for item in done.get_asset_check_evaluations() if item.check_name == reconciliation_module.MISSED]
+    found = {item["table"]: item for item in check.metadata[reconciliation_module.TABLES_FOUND].value}
+    assert (tries, found["orderdetails"]["gone"], found["customers"]["late"]) == ([1], 1, 2)
+    assert (check.passed, check.description) == (False, "customers: 2 rows")
+    assert shop.is_level()
+
+
+def broken_off(*_: Any) -> Any:
+    raise TransientError("It is away.")
 
 
 def test_a_table_that_cannot_be_compared_keeps_no_other_back(shop: Shop) -> None:

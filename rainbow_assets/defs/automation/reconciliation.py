@@ -6,6 +6,8 @@ Here: what the graph sees of it. Not here: the comparison and the landing (`pipe
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date
+from functools import reduce
+from typing import Any
 
 import dagster as dg
 
@@ -20,6 +22,7 @@ from rainbow_assets.tables import TABLES
 
 MISSED = "no_row_was_missed"
 WHOLE = "facts_hold_all_of_raw"
+FOUND = "found"  # an observation's metadata with what was found of one table
 TABLES_FOUND = "tables"  # the check's metadata with what was found of each table
 
 
@@ -55,7 +58,14 @@ def reconciliation(
     )
     systems = Systems(lake.settings, lake.connection, lake.iceberg, lake.s3)
     with told_failures(context):
-        found = reconcile(systems, days, context.run.run_id, lambda name: context.log.info("comparing %s", name))
+        found = reconcile(
+            systems,
+            days,
+            context.run.run_id,
+            lambda name: context.log.info("comparing %s", name),
+            tell=lambda table: context.log_event(_observation(table)),
+        )
+        found = _joined(found, _told_before(context) if context.retry_number else [])
         builds.prepare(lake.connection)
         is_whole = builds.run_of_last(lake.connection) is not None
         wrong = wrong_orders(lake.settings, context.run.run_id) if is_whole else 0
@@ -70,6 +80,25 @@ def reconciliation(
         description=f"{wrong} orders have other facts than raw; everything is built anew." if wrong else None,
         metadata={"orders": wrong, **what_to_do(WHOLE)},
     )
+
+
+def _observation(found: Found) -> dg.AssetObservation:
+    """What one try found of a table: the next one reads it, as it no longer finds what was landed."""
+    told = asdict(found) | {"days": [str(day) for day in found.days]}
+    return dg.AssetObservation(RECONCILIATION, metadata={FOUND: dg.MetadataValue.json(told)})
+
+
+def _told_before(context: dg.AssetExecutionContext) -> list[Found]:
+    """What the tries before, of this run, found."""
+    logs = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.ASSET_OBSERVATION)
+    seen = [entry.asset_observation.metadata[FOUND].value for entry in logs if entry.asset_observation]
+    told: list[dict[str, Any]] = [value for value in seen if isinstance(value, dict)]
+    return [Found(**one | {"days": [date.fromisoformat(day) for day in one["days"]]}) for one in told]
+
+
+def _joined(found: list[Found], before: list[Found]) -> list[Found]:
+    """What was found, with what the tries before found of the same tables."""
+    return [reduce(Found.joined, (old for old in before if old.table == table.table), table) for table in found]
 
 
 def _check(found: list[Found]) -> dg.AssetCheckResult:
