@@ -3,6 +3,9 @@
 
   Staging keeps the rows without a reason, ops.quarantine shows the others. Money that raw cannot hold exactly is NULL
   there; `rescued_data`, JSON, has the source's own text of it.
+
+  Of a version that ends its key (the reconciliation made it, with one time for all three) nobody reads the values: were
+  they a fault, the key would live on in an older version.
 #}
 {% macro fault(table) %}
     {% set keys = ['id', 'product_id'] if table == 'orderdetails' else ['id'] %}
@@ -17,6 +20,13 @@
         {%- for column in keys + ['created_at', 'updated_at'] %}
         when {{ column }} is null then '{{ column }} is missing'
         {%- endfor %}
+        {%- if table in entities %}
+        when id = -1 then 'id -1 is reserved for the unknown member'
+        {%- endif %}
+        {%- if table == 'promotions' %}
+        when id = 0 then 'id 0 is reserved for no promotion'
+        {%- endif %}
+        when deleted_at = updated_at and updated_at = extracted_at then null
         {%- for column in timestamps %}
         when {{ column }} < timestamp '1970-01-01' or {{ column }} >= timestamp '2100-01-01'
             then '{{ column }} lies outside 1970 to 2099'
@@ -30,12 +40,6 @@
         {%- endfor %}
         {%- if 'quantity' in counted %}
         when quantity > 1000000000 then 'quantity exceeds 9 digits'
-        {%- endif %}
-        {%- if table in entities %}
-        when id = -1 then 'id -1 is reserved for the unknown member'
-        {%- endif %}
-        {%- if table == 'promotions' %}
-        when id = 0 then 'id 0 is reserved for no promotion'
         {%- endif %}
         {%- if table == 'orderdetails' %}
         when quantity is null or price is null then 'quantity or price is missing'

@@ -30,7 +30,7 @@ BACK = "memory.main.back"  # rows of the source that raw overrules by a later ve
 GONE = "memory.main.gone"  # keys of raw that the source lacks
 MADE = "memory.main.made"  # the versions to land for both
 SAMPLE = 5
-NO_TIME = "2100-01-01"  # from there on a time is a fault, not a time
+FIRST_TIME, NO_TIME = "1970-01-01", "2100-01-01"  # before the one and from the other on a time is a fault
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,8 @@ def _keep_gone(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> Non
 def _make_versions(connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: dict[str, str]) -> None:
     """Fill `MADE`: for each row of `BACK` itself, for each key of `GONE` raw's newest version, deleted, as of now.
 
-    Now is the source's, and later than all that these keys have in raw.
+    Now is the source's, and later than all that these keys have in raw. A key ends whatever is wrong with its newest
+    version: the values are not read (`dbt_project/macros/quality.sql`), and a `created_at` that is no time becomes now.
     """
     if _count(connection, GONE) + _count(connection, BACK) == 0:
         connection.execute(f"CREATE OR REPLACE TABLE {MADE} AS FROM {LATE} LIMIT 0")
@@ -214,13 +215,16 @@ def _make_versions(connection: duckdb.DuckDBPyConnection, table: SourceTable, co
             (SELECT max(updated_at) + INTERVAL 1 microsecond FROM {STATE} SEMI JOIN {concerned} USING ({keys})
              WHERE updated_at < TIMESTAMP '{NO_TIME}'))""").fetchall()
     at = f"TIMESTAMP {literal(now)}"
+    is_time = f"created_at >= TIMESTAMP '{FIRST_TIME}' AND created_at < TIMESTAMP '{NO_TIME}'"
+    created = f"CASE WHEN {is_time} THEN created_at ELSE {at} END"
     known = ducklake.columns(connection, SCHEMA, table.name)
     names = ", ".join(quote(name) for name in columns if name in known)
     connection.execute(f"""
         CREATE OR REPLACE TABLE {MADE} AS
         SELECT * REPLACE ({at} AS updated_at, {at} AS extracted_at, {at}::DATE AS change_date) FROM {BACK}
         UNION ALL BY NAME
-        SELECT * REPLACE ({at} AS updated_at, {at} AS deleted_at), {at} AS extracted_at, {at}::DATE AS change_date
+        SELECT * REPLACE ({at} AS updated_at, {at} AS deleted_at, {created} AS created_at),
+            {at} AS extracted_at, {at}::DATE AS change_date
         FROM (
             SELECT {names} FROM {LAKE}.{SCHEMA}.{quote(table.name)} SEMI JOIN {GONE} USING ({keys})
             QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY updated_at DESC, extracted_at DESC) = 1)""")

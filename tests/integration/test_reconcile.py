@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -28,6 +29,7 @@ from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.shop.seed import seed
 from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, postgres
 from rainbow_assets.tables import TABLES
+from tests.integration.warehouse_driver import Lakehouse
 
 pytestmark = pytest.mark.integration
 
@@ -57,7 +59,8 @@ class Shop:
 
     def reconcile(self, first: date | None = None, last: date | None = None, **options: Any) -> dict[str, Found]:
         days = all_days(self.settings, first, last)
-        found = reconcile_source(self.systems, days, "run-2", lambda note: None, tables=(DETAILS, CUSTOMERS), **options)
+        options = {"tables": (DETAILS, CUSTOMERS)} | options
+        found = reconcile_source(self.systems, days, "run-2", lambda note: None, **options)
         return {item.table: item for item in found}
 
     def counts(self, **options: Any) -> dict[str, tuple[int, int, int]]:
@@ -192,6 +195,37 @@ def test_what_is_gone_ends_and_comes_back_when_it_returns(shop: Shop) -> None:
     shop.sql("DELETE FROM orderdetails WHERE id = 100", today)  # gone again; the other is left to today's run
     assert shop.counts() == {"orderdetails": (0, 0, 1), "customers": (0, 0, 0)}
     assert shop.counts() == NOTHING
+
+
+def test_what_is_gone_ends_whatever_is_wrong_with_its_newest_version(shop: Shop, tmp_path: Path) -> None:
+    orders, changed = TABLES["orders"], "updated_at = '2026-03-04 12:00'"
+    shop.sql(
+        "ALTER TABLE orderdetails ALTER COLUMN price TYPE numeric",
+        "INSERT INTO orders SELECT i, 1, 1, '2026-03-01', '2026-03-01', NULL FROM generate_series(100, 110) AS i",
+    )
+    shop.ingest(Days(FIRST, LAST, open_start=True), orders)
+    lakehouse = Lakehouse(shop.settings, tmp_path)
+    lakehouse.create_raw()
+    shop.sql(
+        f"UPDATE orderdetails SET price = 'NaN', {changed} WHERE id = 100",
+        f"UPDATE orderdetails SET price = -5, {changed} WHERE id = 101",
+        f"UPDATE orderdetails SET quantity = -1, {changed} WHERE id = 102",
+        f"UPDATE orderdetails SET created_at = 'infinity', {changed} WHERE id = 103",
+        f"UPDATE orderdetails SET quantity = 2000000000, {changed} WHERE id = 104",
+        f"UPDATE orders SET created_at = '-infinity', {changed} WHERE id = 105",
+    )
+    shop.ingest(Days(LAST, LAST), DETAILS, orders)
+    assert lakehouse.dbt("run")
+    sold = "SELECT list(order_transaction ORDER BY order_transaction) FROM lake.warehouse.fact_sales"
+    assert lakehouse.rows(sold) == [(list(range(100, 111)),)]  # of the faulty ones, as they were before
+
+    shop.sql("DELETE FROM orderdetails WHERE id BETWEEN 100 AND 104", "DELETE FROM orders WHERE id = 105")
+    assert shop.counts(tables=(DETAILS, orders)) == {"orderdetails": (0, 0, 5), "orders": (0, 0, 1)}
+    assert lakehouse.dbt("build", "--exclude-resource-type", "unit_test")
+    assert lakehouse.rows(sold) == [(list(range(106, 111)),)]
+    still_open = "SELECT count(*), count(*) FILTER (resolved_at IS NULL) FROM lake.ops.quarantine"
+    assert lakehouse.rows(still_open) == [(6, 0)]
+    assert shop.counts(tables=(DETAILS, orders)) == {"orderdetails": (0, 0, 0), "orders": (0, 0, 0)}
 
 
 def test_a_row_whose_time_went_back_counts_again(shop: Shop) -> None:

@@ -33,6 +33,10 @@ def is_good(table: str, row: Row) -> bool:
     """Whether staging takes the row: whole keys, believable times and amounts, nothing negative, no reserved id."""
     if any(row[column] is None for column in (*KEYS.get(table, ("id",)), "created_at", "updated_at")):
         return False
+    if table in TRACKED and (row["id"] == -1 or (table == "promotions" and row["id"] == 0)):
+        return False
+    if row["deleted_at"] == row["updated_at"] == row.get("extracted_at"):
+        return True  # made by the reconciliation: it ends its key, and nobody reads its values
     times = [value for name, value in row.items() if isinstance(value, datetime) and name != "extracted_at"]
     if any(not OLDEST <= value < OPEN_END for value in times):
         return False
@@ -40,9 +44,7 @@ def is_good(table: str, row: Row) -> bool:
         return False
     if table == "orderdetails" and (row["quantity"] is None or row["price"] is None):
         return False
-    if table == "orderdetails" and (row["quantity"] > MOST_PIECES or row["quantity"] * row["price"] > HIGHEST):
-        return False
-    return not (table in TRACKED and (row["id"] == -1 or (table == "promotions" and row["id"] == 0)))
+    return not (table == "orderdetails" and (row["quantity"] > MOST_PIECES or row["quantity"] * row["price"] > HIGHEST))
 
 
 def versions(table: str, rows: Iterable[Row]) -> Versions:
