@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import duckdb
 from pyiceberg.catalog.sql import SqlCatalog
 
-from rainbow_assets.errors import SchemaDriftError
+from rainbow_assets.errors import DataError
 from rainbow_assets.pipeline import drift, extract, landing, reconcile_state
 from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.landing import Days, LandingFile
@@ -53,32 +53,20 @@ def reconcile(
 ) -> list[Found]:
     """Compare each table of the source with raw over `days`; land and register what raw lacks, unless `dry_run`.
 
-    A table whose columns do not fit the lake is not compared: its `reason` says why, and the others go on.
+    A table whose columns or values do not fit the lake is left: its `reason` says why, and the others go on.
     `tell` hears of news before they are landed: once they are, another try does not find them.
 
     Raises:
         TransientError: a system does not answer; what is landed by then is registered by the next try.
-        DataError: a value does not fit its lake type.
     """
     results = []
     for table in tables:
         say(table.name)
-        with _locked(systems.settings, table):
-            try:
-                found, columns = _compare(systems, table, days)
-            except SchemaDriftError as error:
-                results.append(Found(table.name, reason=str(error)))
-                continue
-            if not dry_run:
-                if left := _left_behind(systems, table):
-                    register(systems.connection, systems.catalog, table, left, _span(left), run_id)
-                    again, columns = _compare(systems, table, days)
-                    found = again.joined(found)
-                if found.is_news:
-                    if tell:
-                        tell(found)
-                    _land(systems, table, columns, days, run_id)
-        results.append(found)
+        try:
+            with _locked(systems.settings, table):
+                results.append(_reconcile(systems, table, days, run_id, tell, dry_run))
+        except DataError as error:
+            results.append(Found(table.name, reason=str(error)))
     return results
 
 
@@ -107,6 +95,29 @@ def is_ahead(connection: duckdb.DuckDBPyConnection) -> bool:
         [SCHEMA],
     ).fetchone()
     return row == (True,)
+
+
+def _reconcile(
+    systems: Systems,
+    table: SourceTable,
+    days: Days,
+    run_id: str,
+    tell: Callable[[Found], None] | None,
+    dry_run: bool,
+) -> Found:
+    """As `reconcile`, of one table under its locks."""
+    found, columns = _compare(systems, table, days)
+    if dry_run:
+        return found
+    if left := _left_behind(systems, table):
+        register(systems.connection, systems.catalog, table, left, _span(left), run_id)
+        again, columns = _compare(systems, table, days)
+        found = again.joined(found)
+    if found.is_news:
+        if tell:
+            tell(found)
+        _land(systems, table, columns, days, run_id)
+    return found
 
 
 def _compare(systems: Systems, table: SourceTable, days: Days) -> tuple[Found, Columns]:

@@ -2,7 +2,8 @@
 
 Here: the statements, in DuckDB. The source's rows pass through it as an extraction reads them, so that both sides are
 hashed by one function over the very same types: to hash text in PostgreSQL takes it three times as long as to send the
-rows. Not here: when, under which locks, and what is landed then (`reconcile_source.py`).
+rows. A column of the source may have any name, so that none of ours is added to them, nor grouped by. Not here: when,
+under which locks, and what is landed then (`reconcile_source.py`).
 
 Of a key, raw's newest version counts: the latest `updated_at`, of these what was extracted last. A version that was
 made here, not read, has `updated_at` = `extracted_at`, the time of finding: with that as its `deleted_at`, too, the key
@@ -10,6 +11,7 @@ is gone; without, its row came back in the source with a time before that of raw
 version out.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -137,11 +139,11 @@ def _differing_days(
     found = connection.execute(f"""
         SELECT coalesce(source.day, raw.day) AS day
         FROM (
-            SELECT change_date AS day, {sums.format(keys, _content(columns))} FROM {extract.ROWS} GROUP BY day
+            SELECT change_date AS day, {sums.format(keys, _content(columns))} FROM {extract.ROWS} GROUP BY ALL
         ) AS source
         FULL JOIN (
             SELECT day, {sums.format(keys, "content")} FROM {STATE}
-            WHERE NOT is_made AND day BETWEEN {literal(part.first)} AND {literal(part.last)} GROUP BY day
+            WHERE NOT is_made AND day BETWEEN {literal(part.first)} AND {literal(part.last)} GROUP BY ALL
         ) AS raw USING (day)
         WHERE source.rows IS DISTINCT FROM raw.rows OR source.hashes IS DISTINCT FROM raw.hashes
         ORDER BY day""").fetchall()
@@ -154,13 +156,13 @@ def _look_into(
     """Add to `LATE`, `BACK` and `GONE` what may be wrong in these days; the source's rows are staged."""
     within = f"IN ({', '.join(f'DATE {literal(day)}' for day in days)})"
     same_key = " AND ".join(f"s.{quote(name)} = v.{quote(name)}" for name in table.key)
-    staged = f"(SELECT *, {_content(columns)} AS content FROM {extract.ROWS} WHERE change_date {within}) AS s"
+    staged, content = f"(FROM {extract.ROWS} WHERE change_date {within}) AS s", _content(columns, "s")
     connection.execute(f"""
-        INSERT INTO {LATE} SELECT s.* EXCLUDE (content) FROM {staged} LEFT JOIN {STATE} AS v ON {same_key}
-        WHERE s.updated_at IS DISTINCT FROM v.updated_at OR s.content IS DISTINCT FROM v.content""")
+        INSERT INTO {LATE} SELECT s.* FROM {staged} LEFT JOIN {STATE} AS v ON {same_key}
+        WHERE s.updated_at IS DISTINCT FROM v.updated_at OR {content} IS DISTINCT FROM v.content""")
     connection.execute(f"""
-        INSERT INTO {BACK} SELECT s.* EXCLUDE (content) FROM {staged} JOIN {STATE} AS v ON {same_key}
-        WHERE s.updated_at < v.updated_at AND (v.is_gone OR s.content <> v.content)""")
+        INSERT INTO {BACK} SELECT s.* FROM {staged} JOIN {STATE} AS v ON {same_key}
+        WHERE s.updated_at < v.updated_at AND (v.is_gone OR {content} <> v.content)""")
     connection.execute(f"""
         INSERT INTO {GONE} SELECT {_keys(table, "v")} FROM {STATE} AS v ANTI JOIN {extract.ROWS} AS s ON {same_key}
         WHERE v.is_alive AND NOT v.is_made AND v.day {within}""")
@@ -235,9 +237,9 @@ def _kinds(columns: Columns) -> dict[str, str]:
     return columns.all | {RESCUED: "VARCHAR"}
 
 
-def _content(columns: dict[str, str]) -> str:
+def _content(columns: dict[str, str], relation: str = "") -> str:
     """SQL: the hash of all that a row says but its time."""
-    return f"hash({', '.join(quote(name) for name in columns if name != 'updated_at')})"
+    return f"hash({', '.join(_names((name for name in columns if name != 'updated_at'), relation))})"
 
 
 def _values(columns: dict[str, str], known: dict[str, str]) -> dict[str, str]:
@@ -246,7 +248,12 @@ def _values(columns: dict[str, str], known: dict[str, str]) -> dict[str, str]:
 
 
 def _keys(table: SourceTable, relation: str = "") -> str:
-    return ", ".join(f"{relation}.{quote(name)}" if relation else quote(name) for name in table.key)
+    return ", ".join(_names(table.key, relation))
+
+
+def _names(columns: Iterable[str], relation: str = "") -> list[str]:
+    """SQL: columns, of `relation` where others of the same names are there, too."""
+    return [f"{relation}.{quote(name)}" if relation else quote(name) for name in columns]
 
 
 def _end(days: Days) -> str:

@@ -15,8 +15,8 @@ from real_stack import rainbow
 
 from rainbow_assets.defs.automation import reconciliation as reconciliation_module
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.errors import TransientError
-from rainbow_assets.pipeline import arrival, drift, landing, reconcile, volume
+from rainbow_assets.errors import DataError, TransientError
+from rainbow_assets.pipeline import arrival, drift, landing, reconcile, reconcile_state, volume
 from rainbow_assets.pipeline import reconcile_source as reconcile_source_module
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.landing import Days
@@ -28,13 +28,20 @@ from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.shop.seed import seed
 from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, postgres
+from rainbow_assets.systems.ducklake import quote
 from rainbow_assets.tables import TABLES
+from tests.integration.test_source_shapes import ODD
 from tests.integration.warehouse_driver import Lakehouse
 
 pytestmark = pytest.mark.integration
 
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 4)
 DETAILS, CUSTOMERS = TABLES["orderdetails"], TABLES["customers"]
+# What the statements of the comparison call things.
+OURS = [
+    "day", "content", "rows", "hashes", "r", "s", "v", "source", "raw", "late", "back", "gone", "made", "raw_state",
+    "is_made", "is_gone", "is_alive", "held", "before", "now", "extract", "lake", "memory", "main", "customers",
+]  # fmt: skip
 
 
 class Shop:
@@ -81,9 +88,9 @@ class Shop:
 
     def current(self, table) -> list[tuple[Any, ...]]:
         """What raw says of each key that is not deleted: its newest version, without its time."""
-        key = ", ".join(table.key)
+        key, names = ", ".join(table.key), ", ".join(name for name in table.columns if name != "updated_at")
         return self.lake.execute(
-            f"SELECT * EXCLUDE (updated_at, extracted_at, change_date, rescued_data) FROM lake.raw.{table.name} "
+            f"SELECT {names} FROM lake.raw.{table.name} "
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY updated_at DESC, extracted_at DESC) = 1 "
             "AND deleted_at IS NULL ORDER BY ALL"
         ).fetchall()
@@ -325,6 +332,44 @@ def test_a_table_that_cannot_be_compared_keeps_no_other_back(shop: Shop) -> None
     found = shop.reconcile()
     assert "lost price" in found["orderdetails"].reason
     assert found["customers"].gone == 1
+
+
+def test_values_that_do_not_fit_keep_no_other_table_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    compare = reconcile_state.compare
+
+    def compare_others(connection: Any, url: Any, table: Any, *others: Any) -> Found:
+        if table == DETAILS:
+            raise DataError("It does not fit.", "Correct it.")
+        return compare(connection, url, table, *others)
+
+    monkeypatch.setattr(reconcile_state, "compare", compare_others)
+    shop.sql("DELETE FROM customers WHERE id = 1")
+    found = shop.reconcile()
+    assert (found["orderdetails"].reason, found["customers"].gone) == ("It does not fit. Correct it.", 1)
+
+
+@pytest.mark.parametrize("kind", ["text", "date"])
+def test_columns_of_any_name_are_compared(shop: Shop, kind: str) -> None:
+    first, second = {"text": ("v", "w"), "date": ("2020-01-01", "2020-01-02")}[kind]
+    every = [*ODD, *OURS] if kind == "text" else OURS
+    shop.sql(*(f"ALTER TABLE customers ADD COLUMN {quote(name)} {kind} DEFAULT '{first}'" for name in every))
+    shop.ingest(Days(FIRST, LAST, open_start=True), CUSTOMERS)
+    assert shop.counts() == NOTHING
+    shop.sql(
+        *(f"UPDATE customers SET {quote(name)} = '{second}' WHERE id = {number}" for number, name in enumerate(every)),
+        "DELETE FROM customers WHERE id = 95",
+        "UPDATE customers SET email = 'new', updated_at = '2026-03-04 23:30' WHERE id = 94",
+    )
+    shop.ingest(Days(LAST, LAST), CUSTOMERS)
+    shop.sql("UPDATE customers SET email = 'mail 94', updated_at = '2026-03-01 01:00' WHERE id = 94")
+    found = shop.reconcile()["customers"]
+    assert (found.late, found.back, found.gone) == (len(every[:72]) + 1, 1, 1), "customer 72 is of the last day"
+    assert shop.is_level()
+    assert shop.counts() == NOTHING
+    days = Days(FIRST, LAST, open_start=True)
+    columns = drift.check(shop.url, CUSTOMERS, known_columns(shop.lake, CUSTOMERS))
+    shop.sql(f"UPDATE customers SET {quote(every[-1])} = NULL WHERE id = 1")
+    assert reconcile.source_in_raw(shop.lake, shop.url, CUSTOMERS, columns, days).missing == 1
 
 
 def test_the_command_lands_builds_and_publishes(fresh_settings: Settings) -> None:
