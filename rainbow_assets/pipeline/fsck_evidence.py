@@ -13,6 +13,7 @@ import duckdb
 from pyiceberg.catalog.sql import SqlCatalog
 
 from rainbow_assets.pipeline import fsck_content, landing
+from rainbow_assets.pipeline.checksum import ROWS
 from rainbow_assets.pipeline.fsck_content import Content, Unreadable
 from rainbow_assets.pipeline.fsck_findings import Entry, Evidence, Finding, Kind, judge
 from rainbow_assets.pipeline.landing import LandingFile
@@ -142,44 +143,59 @@ def _twins(files: list[LandingFile], contents: dict[LandingFile, Content | Unrea
 
 def _with_objections(systems: Systems, table: SourceTable, evidence: list[Evidence]) -> list[Evidence]:
     """Ask of every whole orphan whether it may be registered beside the other files of its day."""
-    days: dict[date, list[LandingFile]] = defaultdict(list)
+    days: dict[date, list[Evidence]] = defaultdict(list)
     for item in evidence:
-        if isinstance(item.content, Content) and not item.is_orphan:
-            days[item.file.day].append(item.file)
-    judged = []
-    for item in evidence:
-        beside = days[item.file.day]
-        if item.is_orphan and isinstance(item.content, Content):
-            objection = _objection(systems.connection, table, item.file, beside)
-            judged.append(replace(item, objection=objection))
-            if not objection:
-                beside.append(item.file)
-        else:
-            judged.append(item)
-    return judged
+        if isinstance(item.content, Content):
+            days[item.file.day].append(item)
+    objections: dict[LandingFile, str] = {}
+    for items in days.values():
+        orphans = [item.file for item in items if item.is_orphan]
+        wrong = {file: reason for file in orphans if (reason := _wrong_columns(systems.connection, table, file))}
+        sound = [file for file in orphans if file not in wrong]
+        held = [item.file for item in items if not item.is_orphan]
+        objections |= wrong | (_repetitions(systems.connection, table, sound, held) if sound else {})
+    return [replace(item, objection=objections.get(item.file, "")) for item in evidence]
 
 
-def _objection(
-    connection: duckdb.DuckDBPyConnection, table: SourceTable, file: LandingFile, beside: list[LandingFile]
-) -> str:
-    """Why `file` must not be registered: it has not the table's columns, or rows that the files `beside` it hold."""
+def _wrong_columns(connection: duckdb.DuckDBPyConnection, table: SourceTable, file: LandingFile) -> str:
+    """Why `file` must not be registered: it has not the table's columns."""
     has = ducklake.file_columns(connection, [file.uri])
     expected = table.columns | {name: kind for name, kind in LINEAGE.items() if name in has or name != RESCUED}
     if wrong := [(name, kind) for name, kind in expected.items() if has.get(name) != kind]:
         name, kind = wrong[0]
         return f"it has not the table's columns ({name} is {has.get(name, 'missing')}, not {kind})."
-    if not beside:
-        return ""
-    names = ", ".join(quote(name) for name in has if name not in LINEAGE or name == RESCUED)
-    others = ", ".join(literal(other.uri) for other in beside)
-    one = f"read_parquet({literal(file.uri)}, hive_partitioning = false)"
+    return ""
+
+
+def _repetitions(
+    connection: duckdb.DuckDBPyConnection, table: SourceTable, orphans: list[LandingFile], held: list[LandingFile]
+) -> dict[LandingFile, str]:
+    """Which of a day's orphans must not be registered beside what is `held`: those that repeat rows of other files.
+
+    A version repeats what was extracted just before it of its (key, `updated_at`), or just after it, if that is held:
+    what became again what it had been is no repetition, and counts. Of orphans that are alike the first may be.
+    """
+    version = ", ".join(quote(name) for name in [*table.key, "updated_at"])
+    uris = [file.uri for file in [*orphans, *held]]
+    listed, among = (", ".join(literal(uri) for uri in some) for some in (uris, uris[: len(orphans)]))
     try:
-        row = connection.execute(f"""
-            SELECT count(*) FROM (
-                SELECT {names} FROM {one} INTERSECT
-                SELECT {names} FROM ((FROM {one} LIMIT 0) UNION ALL BY NAME
-                    (FROM read_parquet([{others}], union_by_name = true, hive_partitioning = false))))""").fetchone()
+        has = ducklake.file_columns(connection, uris)
+        names = ", ".join(quote(name) for name in has if name not in LINEAGE or name == RESCUED)
+        rows = connection.execute(f"""
+            SELECT file, count(*) FROM (
+                SELECT file, is_orphan, content = lag(content) OVER extractions
+                    OR (content = lead(content) OVER extractions AND NOT lead(is_orphan) OVER extractions) AS is_there
+                FROM (
+                    SELECT {version}, extracted_at, hash({names}) AS content, {ROWS} AS file,
+                        {ROWS} IN ({among}) AS is_orphan
+                    FROM read_parquet(
+                        [{listed}], union_by_name = true, hive_partitioning = false, filename = {literal(ROWS)}))
+                WINDOW extractions AS (PARTITION BY {version} ORDER BY extracted_at, content, is_orphan, file))
+            WHERE is_orphan AND is_there GROUP BY file""").fetchall()
     except duckdb.Error as error:
-        return f"it cannot be compared with the other files of its day: {one_line(error)}."
-    held = row[0] if row else 0
-    return f"{held:,} of its rows are in other files of its day; move it out of raw/." if held else ""
+        objection = f"it cannot be compared with the other files of its day: {one_line(error)}."
+        return dict.fromkeys(orphans, objection)
+    files = {file.uri: file for file in orphans}
+    return {
+        files[uri]: f"{count:,} of its rows are in other files of its day; move it out of raw/." for uri, count in rows
+    }

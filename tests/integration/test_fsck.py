@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
+from decimal import Decimal
 
 import duckdb
 import pytest
@@ -212,6 +213,30 @@ def test_orphans_are_registered_but_never_rows_that_are_there(shop: Shop) -> Non
     assert [after[name][0] - before[name][0] for name in after] == [5, 5]
     assert not shop.next_build_is_whole()  # rows came, and none went
     assert shop.objects() == objects
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_became_again_what_it_was_counts_after_a_repair(shop: Shop, lost: bool) -> None:
+    first = shop.files()[0]
+    shop.update_source("UPDATE orderdetails SET price = 1 WHERE id < 5")  # under the same `updated_at`
+    shop.land()
+    shop.update_source("UPDATE orderdetails SET price = 5.01 + id % 9 WHERE id < 5")
+    [last] = shop.land()
+    copy = shop.copy(first, new_key(DETAILS.name, first.day, "0"))  # in the order of names before all others
+    if lost:
+        shop.iceberg.drop_table(("raw", DETAILS.name))
+        shop.lake.execute("DROP TABLE lake.raw.orderdetails")
+        shop.lake.execute("CALL ducklake_expire_snapshots('lake', older_than => now())")
+    result = shop.check(repair=True)
+    assert last.uri in {item.where for item in result.mended}
+    doubles = {item.where for item in result.left}
+    assert len(doubles) == 1
+    assert doubles <= {copy, first.uri}
+    newest = (
+        "SELECT price FROM lake.raw.orderdetails WHERE id = 4 QUALIFY row_number() OVER (ORDER BY extracted_at) = 3"
+    )
+    assert shop.lake.execute(newest).fetchall() == [(Decimal("9.01"),)]
+    assert shop.rows()["DuckLake"] == shop.rows()["Iceberg"]
 
 
 def test_what_one_catalog_lacks_it_gets_from_the_other(shop: Shop) -> None:
