@@ -1,16 +1,18 @@
 """What raw covers: for which days, and when, it was seen to hold every sale that the source had.
 
-Here: the notes that raw's steps take. Not here: what they mean to a build (`models/ops/batch_coverage.sql`) and to the
-live views, which count a sale in the batch part or in the speed part by them (`speed/`).
+Here: the notes that raw's steps take, and those that a repair takes back. Not here: what they mean to a build
+(`models/ops/batch_coverage.sql`) and to the live views, which count a sale in the batch part or in the speed part by
+them (`speed/`).
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 
 import duckdb
 
 from rainbow_assets.pipeline.landing import Days
 from rainbow_assets.systems import ducklake
-from rainbow_assets.systems.ducklake import LAKE
+from rainbow_assets.systems.ducklake import LAKE, literal
 
 TABLES = ("orders", "orderdetails")  # what a sale is made of
 
@@ -53,3 +55,24 @@ def note(connection: duckdb.DuckDBPyConnection, table: str, days: Days, at: date
             f"INSERT INTO {LAKE}.ops.coverage VALUES (?, ?, ?, ?, ?)",
             [table, first, days.last, days.open_start, at],
         )
+
+
+def retract(connection: duckdb.DuckDBPyConnection, table: str, days: Sequence[date]) -> None:
+    """Take back that raw holds all of `table` in `days`. Call it within a transaction.
+
+    No publication may come before these days were run again: the speed layer forgets the changes of a day that it once
+    saw covered (`speed/prune.py`). So the caller opens a check of raw for them.
+    """
+    if not ducklake.columns(connection, "ops", "coverage"):
+        return
+    lost = ", ".join(f"DATE {literal(day)}" for day in days)
+    has_lost = f"len(list_filter([{lost}], lambda day: day BETWEEN first_day AND last_day)) > 0"
+    concerned = f"table_name = {literal(table)} AND {has_lost}"
+    connection.execute(f"""
+        INSERT INTO {LAKE}.ops.coverage
+        SELECT table_name, day, day, is_first AND day = first_day, verified_at
+        FROM (
+            SELECT *, unnest(generate_series(first_day, last_day, INTERVAL 1 DAY))::DATE AS day
+            FROM {LAKE}.ops.coverage WHERE {concerned})
+        WHERE day NOT IN ({lost})""")
+    connection.execute(f"DELETE FROM {LAKE}.ops.coverage WHERE {concerned}")

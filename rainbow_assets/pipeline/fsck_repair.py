@@ -3,20 +3,25 @@
 Here: the few corrections that lose nothing, each safe to repeat. Not here: what is wrong (`fsck_findings.py`) and the
 locks (`fsck.py`): callers hold those of the table and of the warehouse.
 
-A repair that takes rows from raw makes the next build a whole one, and keeps back every publication until then.
+A repair that takes rows from raw makes the next build a whole one, and keeps back every publication until then; where
+files were given up, until their days were run again.
 """
 
 from collections import Counter
+from collections.abc import Sequence
+from datetime import date
 
-from rainbow_assets.pipeline import builds
+from rainbow_assets.pipeline import builds, coverage, open_checks
 from rainbow_assets.pipeline.fsck_evidence import Survey, Systems
 from rainbow_assets.pipeline.fsck_findings import Kind
 from rainbow_assets.pipeline.landing import PREFIX, Days
+from rainbow_assets.pipeline.open_checks import COMPLETE
 from rainbow_assets.pipeline.register import SCHEMA, register
 from rainbow_assets.systems import ducklake, ducklake_books, iceberg
 from rainbow_assets.tables import SourceTable
 
 RUN_ID = "fsck"
+GIVEN_UP = "files were given up"
 
 
 def mend(systems: Systems, table: SourceTable, look: Survey, forget_missing: bool) -> None:
@@ -35,8 +40,12 @@ def mend(systems: Systems, table: SourceTable, look: Survey, forget_missing: boo
     extra = _extra(url, table, forgotten)
     if extra:  # first, as a build that does not know of it would keep their rows
         builds.prepare(systems.connection)
+        open_checks.prepare(systems.connection)
+        lost = sorted({item.file.day for item in look.evidence if item.file.uri in forgotten - copies})
         with ducklake.transaction(systems.connection, "rows leave raw", RUN_ID):
             builds.refuse(systems.connection, RUN_ID)
+            if lost:
+                _distrust(systems, table, lost)
         ducklake_books.deregister(url, extra)
     _deregister_iceberg(systems, table, forgotten)
     orphans = {finding.where for finding in look.findings if finding.kind is Kind.orphaned and finding.is_mendable}
@@ -44,6 +53,14 @@ def mend(systems: Systems, table: SourceTable, look: Survey, forget_missing: boo
     if files:
         days = Days(files[0].day, files[-1].day)  # evidence is in the order of days
         register(systems.connection, systems.catalog, table, files, days, RUN_ID)
+
+
+def _distrust(systems: Systems, table: SourceTable, days: Sequence[date]) -> None:
+    """Note that raw may lack rows of `days`: nothing is published until they were run again."""
+    coverage.retract(systems.connection, table.name, days)
+    for day in days:
+        opening = open_checks.opening(f"raw/{table.name}", {COMPLETE: GIVEN_UP}, Days(day, day), RUN_ID)
+        systems.connection.execute(opening)
 
 
 def _extra(url: str, table: SourceTable, forgotten: set[str]) -> list[int]:

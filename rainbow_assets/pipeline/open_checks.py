@@ -26,6 +26,10 @@ COLUMNS = {
     "run_id": "VARCHAR",
     "opened_at": "TIMESTAMP",
 }
+# The names of those that the files of landing and raw have to pass.
+WHOLE = "written_files_are_whole"
+COMPLETE = "holds_every_source_row_once"
+AGREE = "iceberg_equals_ducklake"
 UNCHECKED = "not looked at: its run broke off"
 SERVING = "serving/"  # what is wrong there is mended by a publication
 SHOWN = 3

@@ -22,7 +22,8 @@ def covered(client: Client) -> None:
     if not client.query("EXISTS VIEW batch_coverage").result_rows[0][0]:
         return
     row = "(table_name, id, change_date, committed_at, flush)"
-    # As `speed_changed.sql` and `speed_wanted.sql` ask; coverage never gets less.
+    # As `speed_changed.sql` and `speed_wanted.sql` ask; coverage gets less only by a
+    # repair, and is published only when the days that it lost were run again.
     client.command(
         f"DELETE FROM {TOUCHED} WHERE {row} IN ("
         "WITH (SELECT max(day) FROM batch_coverage WHERE is_first) AS first_day, "

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 
 import duckdb
@@ -10,7 +11,7 @@ import pytest
 from real_stack import rainbow
 
 from rainbow_assets.errors import DataError
-from rainbow_assets.pipeline import builds, checksum, drift, fsck_content, landing
+from rainbow_assets.pipeline import builds, checksum, coverage, drift, fsck_content, landing, open_checks
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.fsck import Result, fsck
 from rainbow_assets.pipeline.fsck_findings import Kind
@@ -169,9 +170,18 @@ def test_a_missing_file_is_left_until_it_is_put_back_or_given_up(shop: Shop) -> 
 
     shop.s3.delete_object(Bucket=shop.bucket, Key=file.key)
     assert not shop.next_build_is_whole()
+    for table in coverage.TABLES:
+        coverage.note(shop.lake, table, replace(DAYS, open_start=True), datetime.fromisoformat("2026-03-05"), "run-1")
     result = shop.check(repair=True, forget_missing=True)
     assert ([item.kind for item in result.mended], result.left) == ([Kind.missing], [])
     assert shop.next_build_is_whole()
+    covered = "SELECT first_day, is_first FROM lake.ops.coverage WHERE table_name = 'orderdetails' ORDER BY ALL"
+    assert shop.lake.execute(covered).fetchall() == [(DAYS.first, True), (DAYS.last, False)]
+    assert coverage.is_noted(shop.lake, "orders", DAYS)
+    [check] = open_checks.standing(shop.lake)
+    assert str(check) == f"raw/orderdetails: holds_every_source_row_once of {file.day} (files were given up)"
+    with pytest.raises(DataError, match=f"`rainbow run {file.day}`"):
+        open_checks.require_none(shop.lake, shop.books)
     shop.land()  # the source still holds it all
     shop.register()
     assert shop.is_whole()

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import dagster as dg
 
 from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_failures, what_to_do
-from rainbow_assets.defs.landing.checks import WHOLE, check_results, check_specs
+from rainbow_assets.defs.landing.checks import check_results, check_specs
 from rainbow_assets.defs.partitions import DAILY, days_of
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.pipeline import arrival, drift, landing, open_checks, reconcile, transactions, unplaced
 from rainbow_assets.pipeline.extract import extract
+from rainbow_assets.pipeline.open_checks import WHOLE
 from rainbow_assets.pipeline.register import LINEAGE, known_columns, once_first
 from rainbow_assets.systems import ducklake, object_store, postgres
 from rainbow_assets.tables import TABLES, SourceTable

@@ -8,11 +8,11 @@ from rainbow_assets.defs.conventions import check_spec, what_to_do
 from rainbow_assets.pipeline.arrival import Beyond, Delay, Late
 from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.extract import Extracted
+from rainbow_assets.pipeline.open_checks import WHOLE
 from rainbow_assets.pipeline.transactions import Open
 from rainbow_assets.pipeline.unplaced import Unplaced
 from rainbow_assets.tables import SourceTable
 
-WHOLE = "written_files_are_whole"
 KNOWN = "columns_are_known"
 IN_TIME = "rows_arrive_in_time"
 NOT_LATE = "no_rows_come_late"

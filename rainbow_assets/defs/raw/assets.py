@@ -7,8 +7,6 @@ import dagster as dg
 from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_failures
 from rainbow_assets.defs.partitions import DAILY, days_of
 from rainbow_assets.defs.raw.checks import (
-    AGREE,
-    COMPLETE,
     DAILY_TABLES,
     agreement_result,
     check_specs,
@@ -17,6 +15,7 @@ from rainbow_assets.defs.raw.checks import (
 )
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.pipeline import coverage, drift, landing, open_checks, reconcile, register, transactions, volume
+from rainbow_assets.pipeline.open_checks import AGREE, COMPLETE
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES, SourceTable
 

@@ -6,12 +6,11 @@ import dagster as dg
 
 from rainbow_assets.defs.conventions import check_spec, what_to_do
 from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.pipeline.open_checks import AGREE, COMPLETE
 from rainbow_assets.pipeline.reconcile import Agreement, Completeness
 from rainbow_assets.pipeline.volume import Volumes
 from rainbow_assets.tables import SourceTable
 
-COMPLETE = "holds_every_source_row_once"
-AGREE = "iceberg_equals_ducklake"
 NO_GAP = "no_day_is_empty"
 FRESH = "newest_day_is_there"
 USUAL = "volume_is_usual"
