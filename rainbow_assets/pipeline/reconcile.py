@@ -104,14 +104,8 @@ def _exact(table: SourceTable, columns: Columns, raw: str) -> str:
 
 
 def _summed(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[object, ...] | None:
-<<<<<<< HEAD
-    return connection.execute(
-        f"SELECT count(*), {checksum.row_hash(checksum.ROWS)} FROM {relation} AS {checksum.ROWS}"
-    ).fetchone()
-=======
     rows = checksum.ROWS
     return connection.execute(f"SELECT count(*), {checksum.row_hash(rows)} FROM {relation} AS {rows}").fetchone()
->>>>>>> d92ec91 (Compare tables whose columns are called as the comparison calls its own)
 
 
 def _missing(

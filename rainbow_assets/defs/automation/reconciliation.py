@@ -51,13 +51,13 @@ def reconciliation(
     context: dg.AssetExecutionContext, config: Range, lake: Lake
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Compare and land; what follows builds and publishes it. The facts are compared with all of raw."""
-    days = all_days(
-        lake.settings,
-        date.fromisoformat(config.first) if config.first else None,
-        date.fromisoformat(config.last) if config.last else None,
-    )
-    systems = Systems(lake.settings, lake.connection, lake.iceberg, lake.s3)
     with told_failures(context):
+        days = all_days(
+            lake.settings,
+            date.fromisoformat(config.first) if config.first else None,
+            date.fromisoformat(config.last) if config.last else None,
+        )
+        systems = Systems(lake.settings, lake.connection, lake.iceberg, lake.s3)
         found = reconcile(
             systems,
             days,

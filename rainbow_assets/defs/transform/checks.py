@@ -59,9 +59,11 @@ def audit_checks(context: dg.AssetCheckExecutionContext, lake: Lake) -> Iterator
 
     Where the run has built nothing and the last build has passed, there is nothing to look at, and no result.
     """
-    connection, run_id = lake.connection, context.run.run_id
-    if built_nothing(context.run, connection) and audit.is_passed(connection):
-        return
+    run_id = context.run.run_id
+    with told_failures(context):
+        connection = lake.connection
+        if built_nothing(context.run, connection) and audit.is_passed(connection):
+            return
     looks: dict[str, Callable[[str], Finding]] = {
         KEYS: lambda table: audit.keys_are_valid(connection, table),
         APART: lambda table: audit.intervals_are_apart(connection, table),
@@ -100,7 +102,8 @@ def audit_checks(context: dg.AssetCheckExecutionContext, lake: Lake) -> Iterator
 @dg.multi_asset_check(name="quality", specs=list(_specs()), can_subset=True)
 def quality_checks(context: dg.AssetCheckExecutionContext, lake: Lake) -> Iterator[dg.AssetCheckResult]:
     """Look at the rows that the last whole build brought."""
-    connection = lake.connection
+    with told_failures(context):
+        connection = lake.connection
     with told_failures(context), ducklake.transaction(connection):  # the catalog is asked for its state once
         window, idle = quality.last_build(connection), built_nothing(context.run, connection)
         results = [
