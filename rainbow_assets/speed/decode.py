@@ -13,10 +13,10 @@ import duckdb
 import pyarrow as pa
 
 from rainbow_assets.errors import DataError, IncompleteError
-from rainbow_assets.speed.tables import NEEDED, NO_DAY
+from rainbow_assets.speed.tables import NEEDED, NO_DAY, UNFIT
 from rainbow_assets.systems.duckdb_engine import open_engine
 from rainbow_assets.systems.ducklake import literal, quote
-from rainbow_assets.tables import TABLES, SourceTable
+from rainbow_assets.tables import MONEY, TABLES, SourceTable
 
 PREFIX = "rainbow"  # of the heartbeats' messages
 # What every reader of ClickHouse can tell; in microseconds since 1970.
@@ -128,6 +128,9 @@ def _rows(connection: duckdb.DuckDBPyConnection, table: SourceTable, changes: Ch
         f"AS {quote(name)}"
         for name, kind in table.columns.items()
     ]
+    if table.money:
+        unfit = " OR ".join(f"NOT ({_fits(f'r.{quote(name)}')})" for name in table.money)
+        columns.append(f"NOT is_deleted AND coalesce({unfit}, false) AS {UNFIT}")
     # Of a delete only the key is known; a row of the first copy was committed when its column says.
     connection.execute(
         f"CREATE TABLE {quote(table.name)} AS SELECT {', '.join(columns)}, lsn, is_deleted, "
@@ -175,11 +178,23 @@ def _wire(kind: str) -> str:
 
 
 def _typed(name: str, kind: str) -> str:
-    """The value of a field in its type; a number that is none (NaN) or too large is NULL."""
+    """The value of a field in its type; a number that is none (NaN) or too large is NULL, and so is inexact money."""
     value = f"r.{quote(name)}"
     if kind == "TIMESTAMP":
         return _moment(value)
+    if kind == MONEY:
+        return f"CASE WHEN {_fits(value)} THEN TRY_CAST({value} AS {kind}) END"
     return f"TRY_CAST({value} AS {kind})" if kind.startswith("DECIMAL") else value
+
+
+def _fits(value: str) -> str:
+    """Whether the money in a text is held exactly, as the batch layer asks (`pipeline/values.py`); NULL for NULL."""
+    number = f"TRY_CAST({value} AS DOUBLE)"  # of 1E-7 and the like, which Java writes for what is small or large
+    exact = (
+        f"CASE WHEN {value} LIKE '%E%' THEN coalesce({number} = round({number}, 2), false) "
+        f"ELSE regexp_full_match({value}, '-?[0-9]+([.][0-9]{{0,2}}0*)?') END"
+    )
+    return f"CASE WHEN {value} IS NOT NULL THEN {exact} AND TRY_CAST({value} AS {MONEY}) IS NOT NULL END"
 
 
 def _beaten(token: str) -> str:

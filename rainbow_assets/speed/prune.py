@@ -8,7 +8,7 @@ from datetime import datetime
 from clickhouse_connect.driver.client import Client
 
 from rainbow_assets.speed.refresh import MARGIN, RULES
-from rainbow_assets.speed.tables import FLUSHES, NO_DAY, SHOWN, TOUCHED, VISIBLE, changes_of
+from rainbow_assets.speed.tables import FLUSHES, NO_DAY, SHOWN, TOUCHED, VISIBLE, changes_of, complete
 from rainbow_assets.systems.clickhouse import literal, quote
 from rainbow_assets.tables import SourceTable
 
@@ -42,6 +42,7 @@ def superseded(client: Client, table: SourceTable, before: datetime, is_dry: boo
     Only those of days that the batch layer has: it knows these versions. The row that counts stays (`refresh.py`: the
     newest good one by `updated_at`), and the last one, which may be a delete.
     """
+    complete(client, table)  # the rules read what an earlier version did not write
     name, key = quote(changes_of(table)), ", ".join(map(quote, table.key))
     counts = f"argMaxIf(lsn, (updated_at, lsn), NOT is_deleted AND {RULES[GOOD.get(table.name, 'good_times')]})"
     old = (

@@ -37,11 +37,12 @@ RULES = {
     "no_day": tables.NO_DAY,
     "beginning": "toDateTime64('1900-01-01', 6, 'UTC')",
     "good_times": GOOD_TIMES,
-    "good_detail": f"({GOOD_TIMES} AND quantity BETWEEN 0 AND 1000000000 AND price >= 0 "
+    "good_detail": f"({GOOD_TIMES} AND NOT {tables.UNFIT} AND quantity BETWEEN 0 AND 1000000000 AND price >= 0 "
     "AND toDecimal128(price, 2) * assumeNotNull(quantity) <= 9999999999999999.99)",
-    "good_product": f"({GOOD_TIMES} AND id != -1 AND ifNull(price >= 0, true) AND ifNull(original_price >= 0, true))",
-    "good_promotion": f"({GOOD_TIMES} AND id NOT IN (-1, 0) AND {_believable('promo_begin')} "
-    f"AND {_believable('promo_end')})",
+    "good_product": f"({GOOD_TIMES} AND NOT {tables.UNFIT} AND id != -1 AND ifNull(price >= 0, true) "
+    "AND ifNull(original_price >= 0, true))",
+    "good_promotion": f"({GOOD_TIMES} AND NOT {tables.UNFIT} AND id NOT IN (-1, 0) "
+    f"AND {_believable('promo_begin')} AND {_believable('promo_end')})",
     # What was deleted as it was made never was.
     "known": f"(NOT is_deleted AND {GOOD_TIMES} AND id != -1 AND ifNull(deleted_at > created_at, true))",
     "named": f"(NOT is_deleted AND {GOOD_TIMES})",

@@ -15,6 +15,8 @@ from rainbow_assets.tables import TABLES, SourceTable
 # When a change was committed, by the source's clock; of a row that the first copy found: its `updated_at`.
 MOMENT = "DateTime64(6, 'UTC')"
 CHANGE = {"lsn": "UInt64", "is_deleted": "Bool", "committed_at": MOMENT, "flush": "UInt64"}
+# Of tables with money: whether the source's amount is one that its column cannot hold exactly; it is NULL there then.
+UNFIT = "is_unfit"
 # A hard delete is on no day: no run of the batch layer can see it.
 NO_DAY = "1900-01-01"
 
@@ -109,7 +111,8 @@ def changes_of(table: SourceTable) -> str:
 
 def columns_of(table: SourceTable) -> dict[str, str]:
     """Its columns: the source's, the key never NULL, and those of a change."""
-    return {name: column_type(kind, name not in table.key) for name, kind in table.columns.items()} | CHANGE
+    own = {name: column_type(kind, name not in table.key) for name, kind in table.columns.items()}
+    return own | CHANGE | ({UNFIT: "Bool"} if table.money else {})
 
 
 def prepare(client: Client) -> None:
@@ -125,5 +128,12 @@ def prepare(client: Client) -> None:
             f"CREATE TABLE IF NOT EXISTS {quote(changes_of(table))} ({columns}) "
             f"ENGINE = ReplacingMergeTree(flush) ORDER BY ({key}, lsn)"
         )
+        complete(client, table)
     for statement in OTHERS:
         client.command(statement)
+
+
+def complete(client: Client, table: SourceTable) -> None:
+    """Add what a table of an earlier version lacks."""
+    if table.money:
+        client.command(f"ALTER TABLE {quote(changes_of(table))} ADD COLUMN IF NOT EXISTS {UNFIT} Bool")

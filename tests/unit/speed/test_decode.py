@@ -10,7 +10,7 @@ import pytest
 from rainbow_assets.errors import DataError, IncompleteError
 from rainbow_assets.speed.decode import Changes, decode
 from rainbow_assets.speed.tables import NEEDED
-from rainbow_assets.tables import TABLES
+from rainbow_assets.tables import MONEY, TABLES
 
 TOKEN = "ours"
 MICROS = 1_772_323_445_678_901
@@ -48,7 +48,8 @@ def test_every_type_of_every_table(name: str):
     changes = decoded(record("c", name, {column: VALUES[kind][0] for column, kind in columns.items()}))
     (row,) = changes.rows[name].to_pylist()
     expected = {column: VALUES[kind][1] for column, kind in columns.items()}
-    assert row == expected | {"lsn": 7, "is_deleted": False, "committed_at": MOMENT}
+    unfit = {"is_unfit": False} if MONEY in columns.values() else {}
+    assert row == expected | {"lsn": 7, "is_deleted": False, "committed_at": MOMENT} | unfit
     assert not changes.unknown
     (bare,) = decoded(record("u", name, dict.fromkeys(TABLES[name].key, 1))).rows[name].to_pylist()
     assert {value for column, value in bare.items() if column in columns} == {1, None}
@@ -57,10 +58,9 @@ def test_every_type_of_every_table(name: str):
 @pytest.mark.parametrize(
     ("column", "sent", "held"),
     [
-        ("price", "NaN", None),
-        ("price", "99999999999999999.00", None),
-        ("price", "-0.005", Decimal("-0.01")),
-        ("price", "1", Decimal("1.00")),
+        ("rating_average", "NaN", None),
+        ("rating_average", "99999999.00", None),
+        ("rating_average", "-0.005", Decimal("-0.01")),
         ("updated_at", 2**63 - 1, datetime(2299, 12, 31, 23, 59, 59, 999999)),  # noqa: DTZ001
         ("updated_at", -(2**63), datetime(1900, 1, 1)),  # noqa: DTZ001
     ],
@@ -70,12 +70,45 @@ def test_values_that_no_reader_could_tell(column: str, sent: object, held: objec
     assert row[column] == held
 
 
+@pytest.mark.parametrize(("table", "column"), [(table, column) for table in TABLES for column in TABLES[table].money])
+@pytest.mark.parametrize(
+    ("sent", "held"),
+    [
+        ("1", Decimal("1.00")),
+        ("-0.5", Decimal("-0.50")),
+        ("33.3300000", Decimal("33.33")),
+        ("9999999999999999.990", Decimal("9999999999999999.99")),
+        ("0E-8", Decimal("0.00")),  # 0.00000000
+        (1.5, Decimal("1.50")),  # of a column that is double precision
+        (1.0e7, Decimal("10000000.00")),
+        ("1.0E7", Decimal("10000000.00")),
+        ("NaN", None),
+        ("POSITIVE_INFINITY", None),
+        ("10.005", None),
+        ("-0.005", None),
+        ("33.333", None),
+        ("10.0000000000000000000000000001", None),
+        ("1E-8", None),
+        (0.005, None),
+        (1e-9, None),
+        ("9999999999999999.995", None),
+        ("99999999999999999.00", None),
+        ("1E+17", None),
+    ],
+)
+def test_money_is_held_exactly_or_the_version_is_marked(table: str, column: str, sent: object, held: object):
+    (row,) = decoded(record("c", table, {"id": 1, "product_id": 1, column: sent})).rows[table].to_pylist()
+    assert (row[column], row["is_unfit"]) == (held, held is None)
+    before = {"id": 1, "product_id": 1, column: sent}
+    assert [one["is_unfit"] for one in decoded(record("d", table, before)).rows[table].to_pylist()] == [False]
+
+
 def test_a_delete_is_its_key_and_touches_no_day():
     before = {"id": 1, "product_id": 2, "quantity": 0, "created_at": 0, "updated_at": 0}
     changes = decoded(record("d", "orderdetails", before))
     (row,) = changes.rows["orderdetails"].to_pylist()
     assert {name for name, value in row.items() if value is not None} == {
-        "id", "product_id", "lsn", "is_deleted", "committed_at",
+        "id", "product_id", "lsn", "is_deleted", "is_unfit", "committed_at",
     }  # fmt: skip
     assert row["is_deleted"]
     assert changes.touched is not None
