@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver.client import Client
 
+from rainbow_assets.pipeline.publish_store import LONG
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed import tables
 from rainbow_assets.speed.decode import TOUCHES, Changes, decode
 from rainbow_assets.speed.tables import FLUSHES, NO_DAY, TOUCHED, VISIBLE, changes_of
-from rainbow_assets.speed.unsent import fill, unsent
+from rainbow_assets.speed.unsent import UNSENT, fill, unsent
 from rainbow_assets.systems import clickhouse
 from rainbow_assets.systems.clickhouse import literal, quote
 from rainbow_assets.systems.duckdb_engine import open_engine
@@ -219,7 +220,7 @@ class Sink:
             table = TABLES[name]
             if partial := unsent(table, rows):
                 deleted = _deleted_before(client, table, rows)
-                rows = fill(table, rows, partial, _held_before(client, table, rows, deleted), deleted)
+                rows = fill(table, rows, partial, _held_before(client, table, rows, partial, deleted), deleted)
             _insert(client, changes_of(table), rows, flush)
         if changes.touched is not None:
             _insert(client, TOUCHED, changes.touched, flush)
@@ -309,21 +310,23 @@ def _deleted_before(client: Client, table: SourceTable, rows: pa.Table) -> pa.Ta
     )
 
 
-def _held_before(client: Client, table: SourceTable, rows: pa.Table, deleted: pa.Table) -> pa.Table:
-    """The current rows of these keys, as they were before."""
+def _held_before(client: Client, table: SourceTable, rows: pa.Table, partial: list[str], deleted: pa.Table) -> pa.Table:
+    """The current rows, as they were before, of the keys of which a row lacks a value, or that a row may have had."""
     columns, key = ", ".join(map(quote, table.columns)), ", ".join(map(quote, table.key))
-    held = {name: pa.chunked_array([*rows[name].chunks, *deleted[name].chunks]) for name in table.key}
+    names = ", ".join(table.key)
+    lacking = " OR ".join(f"{name} = {UNSENT}" for name in partial)
     with open_engine() as connection:
-        connection.register("rows_now", pa.table(held))
-        each = f"concat_ws(',', {', '.join(table.key)})"
+        connection.register("rows_now", rows)
+        connection.register("rows_deleted", deleted)
         ((keys,),) = connection.execute(
-            f"SELECT string_agg(DISTINCT '(' || {each} || ')', ',') FROM rows_now"
+            f"SELECT string_agg('(' || concat_ws(',', {names}) || ')', ',') FROM ("
+            f"SELECT {names} FROM rows_now WHERE is_deleted OR {lacking} UNION SELECT {names} FROM rows_deleted)"
         ).fetchall()
     return client.query_arrow(
         f"SELECT {columns} FROM {quote(changes_of(table))} WHERE ({key}) IN ({keys}) AND lsn < "
         f"{{lsn:UInt64}} ORDER BY lsn DESC LIMIT 1 BY {key}",
         parameters={"lsn": pc.min(rows["lsn"]).as_py()},
-        settings={"output_format_arrow_string_as_string": 1},
+        settings=LONG | {"output_format_arrow_string_as_string": 1},
     )
 
 
