@@ -146,6 +146,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, table: SourceTable, changes: Ch
 def _shapes(connection: duckdb.DuckDBPyConnection, table: SourceTable, texts: str, changes: Changes) -> None:
     """See that each record has what the live views need: what it lacks would be NULL."""
     if connection.execute(f"SELECT count(*) FROM {quote(table.name)} WHERE {_no_key(table)}").fetchall() != [(0,)]:
+        _large_keys(connection, table, texts)
         raise IncompleteError(f"a change of {table.name} does not tell its key")
     shapes = connection.execute(f"SELECT DISTINCT json_keys(line, '$.after') {texts} AND op <> 'd'").fetchall()
     for (names,) in shapes:
@@ -156,6 +157,18 @@ def _shapes(connection: duckdb.DuckDBPyConnection, table: SourceTable, texts: st
             )
         if unknown := set(names) - set(table.columns):
             changes.unknown.setdefault(table.name, set()).update(unknown)
+
+
+def _large_keys(connection: duckdb.DuckDBPyConnection, table: SourceTable, texts: str) -> None:
+    """A key that is there and that its column does not hold is no reason for another copy, which would find it, too."""
+    for name in table.key:
+        value = f"json_extract_string(line, CASE WHEN op = 'd' THEN '$.before.{name}' ELSE '$.after.{name}' END)"
+        query = f"SELECT max({value}) {texts} AND TRY_CAST({value} AS {table.columns[name]}) IS NULL"
+        if large := connection.execute(query).fetchall()[0][0]:
+            raise DataError(
+                f"The source's {table.name} has the {name} {large}, which {table.columns[name]} does not hold.",
+                "Give the row a smaller one, SELECT pg_drop_replication_slot('rainbow'); and start the stream again.",
+            )
 
 
 def _no_key(table: SourceTable) -> str:

@@ -88,6 +88,7 @@ class Stream:
                 except IncompleteError as change:
                     self._why = change.message
                     self._tell(change.message, f"The live views stand still: {change.message}.")
+                    pause = self._pause_between_copies(pause)
                 except RainbowError as error:
                     if self._position.system:
                         with suppress(RainbowError):  # what ends it is said in any case
@@ -95,6 +96,13 @@ class Stream:
                     raise
         finally:
             worker.close()
+
+    def _pause_between_copies(self, pause: float) -> float:
+        """Wait where the last copy came to no end, which another one may not either; the next pause."""
+        if self._position.copied:
+            return 1.0
+        self._stop.wait(pause)
+        return min(2 * pause, LONGEST_PAUSE)
 
     def _stream(self, worker: Worker) -> None:
         """From finding out where to begin to the end of the engine."""

@@ -189,6 +189,14 @@ def test_a_delete_that_does_not_tell_its_key():
         decoded(record("d", "orderdetails", {"id": 1}))
 
 
+@pytest.mark.parametrize("name", [name for name, table in TABLES.items() if table.columns["id"] == "INTEGER"])
+@pytest.mark.parametrize("op", ["r", "c", "u", "d"])
+def test_a_key_that_is_too_large_is_no_reason_to_copy_anew(name: str, op: str):
+    with pytest.raises(DataError, match=rf"The source's {name} has the id 2147483648, which INTEGER does not hold\."):
+        decoded(record(op, name, {"id": 2**31}))
+    assert decoded(record(op, name, {"id": 2**31 - 1})).rows[name].num_rows == 1
+
+
 def test_the_order_of_the_log_counts_where_the_clock_was_set_back():
     changes = decoded(message(b"ours 99999999999999999"), record("c", "brands", {"id": 1}))
     assert changes.until == datetime.fromtimestamp(0, UTC) + timedelta(microseconds=MICROS - 1)
