@@ -41,45 +41,81 @@ RELATIONS = """
         WHERE r.relkind = 'p'
     ),
     identities AS (
-        SELECT h.root,
-            string_agg(concat_ws(':', h.id, h.relreplident, x.indexrelid, x.indkey), ',' ORDER BY h.id) AS state
+        SELECT h.root, h.id, concat_ws(':', h.id, h.relreplident, coalesce(k.oid, x.indexrelid), x.indkey) AS state
         FROM (SELECT relname::text AS root, id, relreplident FROM roots
               UNION SELECT root, id, relreplident FROM parts) AS h
         LEFT JOIN pg_index AS x ON x.indrelid = h.id
             AND CASE h.relreplident WHEN 'd' THEN x.indisprimary ELSE x.indisreplident END
-        GROUP BY h.root
+        -- REINDEX makes another index, of the same constraint.
+        LEFT JOIN pg_constraint AS k ON k.conindid = x.indexrelid AND k.conrelid = h.id AND k.contype IN ('p', 'u')
     )"""
-# A row a thing that can change: its table, what it is, and its state in eight letters. A row of the catalogue has the
-# number of the transaction that wrote it (xmin) in it: what was changed and changed back is another.
+# A row a thing that can change: its table, what it is, of which partition, and how it stands (`State`). A row of the
+# catalogue has the number of the transaction that wrote it (xmin) in it: what was changed and changed back is another.
 LOOK = f"""
     WITH {RELATIONS}
-    SELECT '', 'publication', p.xmin::text || to_jsonb(p)::text || coalesce((
+    SELECT '', 'publication', 0, p.xmin::text || to_jsonb(p)::text || coalesce((
         SELECT string_agg(concat(n.oid, ':', n.xmin), ',' ORDER BY n.oid)
-        FROM pg_publication_namespace AS n WHERE n.pnpubid = p.oid), '')
+        FROM pg_publication_namespace AS n WHERE n.pnpubid = p.oid), ''), '', '', '', false
     FROM pg_publication AS p WHERE p.pubname = '{NAME}'
     UNION ALL
-    SELECT r.relname, 'place in the publication', concat_ws(' ', m.oid, m.xmin, t.tablename, t.rowfilter)
+    SELECT r.relname, 'place in the publication', 0, concat_ws(' ', m.oid, m.xmin, t.tablename, t.rowfilter),
+        '', '', '', false
     FROM roots AS r JOIN pg_publication AS p ON p.pubname = '{NAME}'
     LEFT JOIN pg_publication_rel AS m ON m.prpubid = p.oid AND m.prrelid = r.id
     LEFT JOIN pg_publication_tables AS t
         ON t.pubname = p.pubname AND t.schemaname = 'public' AND t.tablename = r.relname
     UNION ALL
-    SELECT relname, 'table', id::text FROM roots
+    SELECT relname, 'table', 0, id::text, '', '', '', false FROM roots
     UNION ALL
-    SELECT root, 'replica identity', state FROM identities
+    SELECT i.root, 'replica identity', p.id, string_agg(i.state, ',' ORDER BY i.state), '', '', '',
+        coalesce(bool_and({{is_new}}), false)
+    FROM identities AS i LEFT JOIN parts AS p ON p.id = i.id GROUP BY i.root, p.id
     UNION ALL
-    SELECT r.relname, 'columns', string_agg(concat_ws(':', a.attname, a.attnum, a.atttypid, a.atttypmod, a.attgenerated,
-        a.xmin, d.oid, (SELECT string_agg(concat(e.enumlabel, e.xmin), ',' ORDER BY e.oid) FROM pg_enum AS e
-        WHERE e.enumtypid = a.atttypid)), ',' ORDER BY a.attnum)
+    SELECT r.relname, 'columns', 0, string_agg(concat_ws(':', a.attname, a.attnum, a.atttypid, a.atttypmod,
+        a.attgenerated, d.oid, (SELECT string_agg(concat(e.enumlabel, e.xmin), ',' ORDER BY e.oid) FROM pg_enum AS e
+        WHERE e.enumtypid = a.atttypid)), ',' ORDER BY a.attnum),
+        string_agg(a.xmin::text, ',' ORDER BY a.attnum),
+        coalesce(pg_relation_filenode(r.id)::text, ''),
+        string_agg(concat_ws(':', to_jsonb(a) -> 'attstattarget', a.attnotnull, a.attstorage, a.attcompression,
+            a.attoptions, a.attacl, o.xmin), ',' ORDER BY a.attnum),
+        false
     FROM roots AS r JOIN pg_attribute AS a ON a.attrelid = r.id AND a.attnum > 0 AND NOT a.attisdropped
         AND r.relname || '.' || a.attname = ANY(%(needed)s)
     LEFT JOIN pg_attrdef AS d ON d.adrelid = r.id AND d.adnum = a.attnum AND a.attgenerated <> ''
-    GROUP BY r.relname
+    LEFT JOIN pg_attrdef AS o ON o.adrelid = r.id AND o.adnum = a.attnum
+    GROUP BY r.relname, r.id
     UNION ALL
-    SELECT root, 'partitions', string_agg(concat_ws(':', id, attached, file), ',' ORDER BY id)
-    FROM parts GROUP BY root"""
+    SELECT p.root, 'partitions', p.id, concat_ws(':', p.id, p.attached, p.file), '', '', '', {{is_new}}
+    FROM parts AS p""".replace(
+    # No row was ever in it that the log does not have: it is empty, and has the file that it was created with.
+    "{is_new}",
+    "p.attached IS NOT NULL AND (p.relkind = 'p' OR (p.file = p.id AND pg_relation_size(p.id) = 0))",
+)
 
-Look = dict[str, str]
+
+@dataclass(frozen=True)
+class State:
+    """How a thing stands. Of columns, what counts is `what`, and what was changed and changed back.
+
+    `written`: the transactions that wrote it in the catalogue, which may have changed what is `beside` the log only:
+    defaults, NOT NULL, statistics, storage, rights. `file`: of its table; another one may have other values.
+    `is_new`: a partition that had no row yet.
+    """
+
+    what: str
+    written: str = ""
+    file: str = ""
+    beside: str = ""
+    is_new: bool = False
+
+    def is_as(self, before: "State") -> bool:
+        """Whether it stands as before, for the log."""
+        return self.what == before.what and (
+            self.written == before.written or (self.file == before.file and self.beside != before.beside)
+        )
+
+
+Look = dict[tuple[str, str, int], State]  # by table, what it is, and the partition
 
 
 @dataclass(frozen=True)
@@ -93,22 +129,47 @@ class Column:
 
 
 def look(connection: psycopg.Connection) -> Look:
-    """How everything stands on which it depends that the log has every change: a state by its name."""
-    query = f"SELECT name, what, left(md5(state), 8) FROM ({LOOK}) AS looked (name, what, state)"
-    return {f"{name} {what}".strip(): state for name, what, state in connection.execute(query, _names()).fetchall()}
+    """How everything stands on which it depends that the log has every change."""
+    rows = connection.execute(LOOK, _names()).fetchall()
+    return {(name, what, part or 0): State(*state) for name, what, part, *state in rows}
 
 
 def mark(look: Look) -> str:
-    """A look in sixteen letters."""
-    return hashlib.sha256(json.dumps(look, sort_keys=True).encode()).hexdigest()[:16]
+    """A look in a few letters, which `fits` compares."""
+    states = [(*place, state) for place, state in sorted(look.items())]
+    columns = ("what", "written", "file", "beside")
+    return " ".join(_letters([(place, getattr(state, name)) for *place, state in states]) for name in columns)
+
+
+def fits(before: str, now: str) -> bool:
+    """Whether all stands as it did at the mark `before`; no mark of another version does."""
+    held, found = before.split(), now.split()
+    if len(held) != 4:
+        return False
+    one, other = (State(what, written, file, beside) for what, written, file, beside in (held, found))
+    return other.is_as(one)
 
 
 def difference(before: Look, now: Look) -> str:
-    """What is other than it was, in a few words; empty: nothing."""
-    changed = [name for name in sorted(before | now) if before.get(name) != now.get(name)]
-    if "publication" in changed:
-        return f"the publication {NAME} {'changed' if 'publication' in now else 'is gone'}"
-    return ", ".join(f"{name.partition(' ')[0]}: other {name.partition(' ')[2]}" for name in changed)
+    """What is other than it was, in a few words; empty: nothing. A partition that came and had no row yet is none."""
+    changed = {
+        (name, what)
+        for name, what, part in before.keys() | now.keys()
+        if not _is_same(before.get((name, what, part)), now.get((name, what, part)))
+    }
+    if ("", "publication") in changed:
+        return f"the publication {NAME} {'changed' if ('', 'publication', 0) in now else 'is gone'}"
+    return ", ".join(f"{name}: other {what}" for name, what in sorted(changed))
+
+
+def _is_same(before: State | None, now: State | None) -> bool:
+    if before is None or now is None:
+        return bool(now and now.is_new)
+    return now.is_as(before)
+
+
+def _letters(states: object) -> str:
+    return hashlib.sha256(json.dumps(states).encode()).hexdigest()[:16]
 
 
 def check(connection: psycopg.Connection) -> None:

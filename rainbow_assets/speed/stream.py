@@ -196,8 +196,11 @@ class Stream:
             copy_lsn = slot.restart_lsn if slot else 0
         position = _after(held, offset, copy_lsn)
         # After it was received: what is still as it was, was so for all of this.
-        if changed := published.difference(self._published, published.look(connection)):
+        looked = published.look(connection)
+        if changed := published.difference(self._published, looked):
             raise IncompleteError(f"what the log has of the source changed ({changed})")
+        if looked != self._published:  # only in what is nothing to the log
+            self._published, position = looked, replace(position, published=published.mark(looked))
         asked, log = time.monotonic(), source.log(connection)
         batch = Batch(
             lines,
@@ -287,7 +290,7 @@ def _why_anew(
         return f"PostgreSQL gave up the replication slot ({slot.lost})"
     if made:
         return "the publication was made anew"
-    if position.published != published.mark(look):
+    if not published.fits(position.published, published.mark(look)):
         return "what the log has of the source changed while no stream looked"
     if position.resume < slot.confirmed_lsn:
         return "ClickHouse is older than the replication slot"
