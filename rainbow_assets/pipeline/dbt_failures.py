@@ -37,7 +37,7 @@ def failure(target: Path, said: str) -> RainbowError:
 
 
 def _failed(file: Path) -> list[dict[str, object]]:
-    results = json.loads(file.read_text())["results"] if file.exists() else []
+    results = json.loads(file.read_text(encoding="utf-8"))["results"] if file.exists() else []
     return [result for result in results if result["status"] in FAILED]
 
 

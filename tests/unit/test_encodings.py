@@ -13,7 +13,6 @@ from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.speed import logs
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # a locale without UTF-8 that every machine has
-OTHERS_ASCII = {"pipeline/dbt_failures.py"}  # it reads JSON that dbt writes in ASCII
 RUN = r"""
 import locale, sys
 from pathlib import Path
@@ -47,7 +46,7 @@ def test_every_text_file_is_opened_in_a_named_encoding():
         f"{file.relative_to(package)}:{node.lineno}"
         for file in package.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if str(file.relative_to(package)) not in OTHERS_ASCII and isinstance(node, ast.Call) and _unnamed(node)
+        if isinstance(node, ast.Call) and _unnamed(node)
     ]
     assert found == []
 

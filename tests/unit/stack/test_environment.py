@@ -14,7 +14,9 @@ from rainbow_assets.stack.environment import dagster_environment, shell_environm
 def test_dagster_gets_the_driver_that_it_can_use(scheme: str):
     settings = Settings(dagster_url=SecretStr(f"{scheme}://u:p%40@h:1/db?sslmode=require"))
     told = dagster_environment(settings)
-    assert told["DAGSTER_PG_URL"] == "postgresql+psycopg2://u:p%40@h:1/db?sslmode=require"
+    assert told["DAGSTER_PG_URL"] == (
+        "postgresql+psycopg2://u:p%40@h:1/db?sslmode=require&connect_timeout=10&keepalives_idle=60"
+    )
     assert told["DAGSTER_HOME"] == str(settings.home / "dagster")
     assert told["DO_NOT_TRACK"] == "1"
 
