@@ -133,16 +133,23 @@ def _make_empty(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> No
 def _differing_days(
     connection: duckdb.DuckDBPyConnection, table: SourceTable, columns: dict[str, str], part: Days
 ) -> list[date]:
-    """The days of `part` in which the rows of the source, staged, are not those that `STATE` says."""
-    sums = "count(*) AS rows, sum(hash({}, updated_at, {})::HUGEINT) AS hashes"
-    keys = _keys(table)
+    """The days of `part` in which the rows of the source, staged, are not those that `STATE` says.
+
+    A row that came back, and is as its made version says, is left out on both sides.
+    """
+    sums = "count(*) AS rows, sum(hash({}, {}updated_at, {})::HUGEINT) AS hashes"
+    same_key = " AND ".join(f"s.{quote(name)} = v.{quote(name)}" for name in table.key)
+    content = _content(columns, "s")
     found = connection.execute(f"""
         SELECT coalesce(source.day, raw.day) AS day
         FROM (
-            SELECT change_date AS day, {sums.format(keys, _content(columns))} FROM {extract.ROWS} GROUP BY ALL
+            SELECT s.change_date AS day, {sums.format(_keys(table, "s"), "s.", content)} FROM {extract.ROWS} AS s
+            ANTI JOIN (FROM {STATE} WHERE is_made AND NOT is_gone) AS v
+                ON {same_key} AND s.updated_at < v.updated_at AND {content} = v.content
+            GROUP BY ALL
         ) AS source
         FULL JOIN (
-            SELECT day, {sums.format(keys, "content")} FROM {STATE}
+            SELECT day, {sums.format(_keys(table), "", "content")} FROM {STATE}
             WHERE NOT is_made AND day BETWEEN {literal(part.first)} AND {literal(part.last)} GROUP BY ALL
         ) AS raw USING (day)
         WHERE source.rows IS DISTINCT FROM raw.rows OR source.hashes IS DISTINCT FROM raw.hashes

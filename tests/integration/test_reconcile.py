@@ -195,6 +195,7 @@ def test_what_is_gone_ends_and_comes_back_when_it_returns(shop: Shop) -> None:
     assert shop.counts() == {"orderdetails": (0, 2, 0), "customers": (0, 0, 0)}
     assert shop.is_level()
     assert shop.counts() == NOTHING
+    assert shop.reconcile()["orderdetails"].days == [], "what came back keeps no day apart"
     shop.sql("UPDATE orderdetails SET quantity = 9 WHERE id = 100")  # and changed in silence since
     assert shop.counts() == {"orderdetails": (1, 1, 0), "customers": (0, 0, 0)}
     assert shop.is_level()
@@ -242,6 +243,7 @@ def test_a_row_whose_time_went_back_counts_again(shop: Shop) -> None:
     assert shop.counts()["customers"] == (0, 1, 0)
     assert shop.is_level()
     assert shop.counts() == NOTHING
+    assert shop.reconcile()["customers"].days == []
 
 
 def test_what_changed_since_the_last_day_is_left_to_its_run(shop: Shop) -> None:
