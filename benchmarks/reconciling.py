@@ -15,7 +15,8 @@ from rainbow_assets.pipeline import landing
 from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.reconcile_source import Systems, reconcile
+from rainbow_assets.pipeline.reconcile_land import Systems
+from rainbow_assets.pipeline.reconcile_source import reconcile
 from rainbow_assets.pipeline.register import register
 from rainbow_assets.systems import ducklake, iceberg, object_store, postgres
 from rainbow_assets.tables import TABLES

@@ -71,7 +71,8 @@ def _look(settings: "Settings", start: Any, end: Any) -> list[dict[str, Any]]:  
     from dataclasses import asdict
 
     from rainbow_assets.console import progress
-    from rainbow_assets.pipeline.reconcile_source import Systems, all_days
+    from rainbow_assets.pipeline.reconcile_land import Systems
+    from rainbow_assets.pipeline.reconcile_source import all_days
     from rainbow_assets.pipeline.reconcile_source import reconcile as work
     from rainbow_assets.systems import ducklake, iceberg, object_store
 

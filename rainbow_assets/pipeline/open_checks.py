@@ -121,6 +121,14 @@ def is_open(connection: duckdb.DuckDBPyConnection, asset: str, checks: Sequence[
     return bool(connection.execute(f"SELECT 1 FROM {TABLE} WHERE {_those(asset, checks, days)} LIMIT 1").fetchall())
 
 
+def days_open(connection: duckdb.DuckDBPyConnection, asset: str) -> list[date]:
+    """The days for which a check of `asset` is open, in order."""
+    if not ducklake.columns(connection, "ops", "open_checks"):
+        return []
+    query = f"SELECT DISTINCT day FROM {TABLE} WHERE asset = ? AND day IS NOT NULL ORDER BY day"
+    return [day for (day,) in connection.execute(query, [asset]).fetchall()]
+
+
 def standing(connection: duckdb.DuckDBPyConnection) -> list[OpenCheck]:
     """What is open now, the oldest days first."""
     if not ducklake.columns(connection, "ops", "open_checks"):

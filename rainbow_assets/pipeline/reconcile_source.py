@@ -1,7 +1,7 @@
 """Source against raw, over all days: what every run has missed, and what is gone from the source.
 
-Here: the order of looking and landing, a table at a time. Not here: the comparison (`reconcile_state.py`), the blocking
-checks of a run's own days (`reconcile.py`), and the build that takes the news on (`defs/automation/reconciliation.py`).
+Here: the order of looking and landing, a table at a time. Not here: the comparison (`reconcile_state.py`), what becomes
+of the landed files (`reconcile_land.py`), and the build that takes the news on (`defs/automation/reconciliation.py`).
 
 Raw is read before the source, under the locks of the table's runs: whatever raw holds had been committed by then, so
 that what the source lacks afterwards was deleted. Rows of transactions that are still open are in neither.
@@ -9,36 +9,22 @@ that what the source lacks afterwards was deleted. Rows of transactions that are
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
 import duckdb
-from pyiceberg.catalog.sql import SqlCatalog
 
 from rainbow_assets.errors import DataError
-from rainbow_assets.pipeline import drift, extract, landing, reconcile_state
+from rainbow_assets.pipeline import drift, extract, landing, reconcile_land, reconcile_state
 from rainbow_assets.pipeline.drift import Columns
 from rainbow_assets.pipeline.landing import Days, LandingFile
+from rainbow_assets.pipeline.reconcile import stated_rows
+from rainbow_assets.pipeline.reconcile_land import Systems
 from rainbow_assets.pipeline.reconcile_state import LATE, MADE, Found
-from rainbow_assets.pipeline.register import SCHEMA, known_columns, register
+from rainbow_assets.pipeline.register import SCHEMA, known_columns
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.systems.ducklake import LAKE
 from rainbow_assets.tables import TABLES, SourceTable
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-
-@dataclass(frozen=True)
-class Systems:
-    """What is compared, and where the news goes."""
-
-    settings: Settings
-    connection: duckdb.DuckDBPyConnection
-    catalog: SqlCatalog
-    s3: "S3Client"
 
 
 def reconcile(
@@ -110,13 +96,16 @@ def _reconcile(
     if dry_run:
         return found
     if left := _left_behind(systems, table):
-        register(systems.connection, systems.catalog, table, left, _span(left), run_id)
+        with ducklake.store_errors():
+            written = stated_rows(systems.connection, left)
+        reconcile_land.enter(systems, table, left, written, days, run_id)
         again, columns = _compare(systems, table, days)
         found = again.joined(found)
     if found.is_news:
         if tell:
             tell(found)
         _land(systems, table, columns, days, run_id)
+    reconcile_land.look(systems, table, days, run_id)  # also what a try before had not looked at
     return found
 
 
@@ -161,13 +150,7 @@ def _land(systems: Systems, table: SourceTable, columns: Columns, days: Days, ru
         with ducklake.store_errors():
             new |= extract.append(connection, table, columns.names, [], days.first, bucket, run_id, landing.MADE)
     if new:
-        files = sorted(new)
-        register(connection, systems.catalog, table, files, _span(files), run_id)
-
-
-def _span(files: list[LandingFile]) -> Days:
-    """From the first day to the last of `files`, which are in order."""
-    return Days(files[0].day, files[-1].day)
+        reconcile_land.enter(systems, table, list(new), new, days, run_id)
 
 
 @contextmanager

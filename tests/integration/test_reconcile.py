@@ -16,11 +16,20 @@ from real_stack import rainbow
 from rainbow_assets.defs.automation import reconciliation as reconciliation_module
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.errors import DataError, TransientError
-from rainbow_assets.pipeline import arrival, drift, landing, reconcile, reconcile_state, volume
-from rainbow_assets.pipeline import reconcile_source as reconcile_source_module
+from rainbow_assets.pipeline import (
+    arrival,
+    drift,
+    landing,
+    open_checks,
+    reconcile,
+    reconcile_land,
+    reconcile_state,
+    volume,
+)
 from rainbow_assets.pipeline.extract import extract
 from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.reconcile_source import Systems, all_days
+from rainbow_assets.pipeline.reconcile_land import Systems
+from rainbow_assets.pipeline.reconcile_source import all_days
 from rainbow_assets.pipeline.reconcile_source import reconcile as reconcile_source
 from rainbow_assets.pipeline.reconcile_state import Found
 from rainbow_assets.pipeline.register import known_columns, register
@@ -79,12 +88,12 @@ class Shop:
     def files(self) -> set[str]:
         return {name for name in self.objects() if name.startswith(landing.PREFIX)}
 
-    def break_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A reconciliation that ends between landing and registration."""
+    def break_off(self, monkeypatch: pytest.MonkeyPatch, place: str = "register", **options: Any) -> None:
+        """A reconciliation that ends between landing and registration, or at another place."""
         with monkeypatch.context() as patch:
-            patch.setattr(reconcile_source_module, "register", broken_off)
+            patch.setattr(reconcile_land, place, broken_off)
             with pytest.raises(TransientError):
-                self.reconcile()
+                self.reconcile(**options)
 
     def current(self, table) -> list[tuple[Any, ...]]:
         """What raw says of each key that is not deleted: its newest version, without its time."""
@@ -290,6 +299,35 @@ def test_what_a_broken_off_try_had_landed_is_registered_by_the_next(
     assert shop.counts() == NOTHING
 
 
+def test_what_is_landed_is_looked_at_as_the_files_of_a_run_are(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.sql("UPDATE customers SET email = 'new' WHERE id IN (5, 90)", "DELETE FROM customers WHERE id = 8")
+    shop.break_off(monkeypatch, "look", tables=(CUSTOMERS,))
+    asked = {(check.check, check.first, check.last, check.reason) for check in open_checks.standing(shop.lake)}
+    today = datetime.now(UTC).date()
+    assert asked == {
+        (open_checks.COMPLETE, FIRST, LAST, open_checks.UNCHECKED),  # of two days
+        (open_checks.AGREE, FIRST, today, open_checks.UNCHECKED),
+    }
+    assert shop.counts() == NOTHING
+    assert open_checks.standing(shop.lake) == [], "the next one has looked"
+
+    shop.sql("UPDATE customers SET email = 'newer' WHERE id = 5")
+    with monkeypatch.context() as patch:
+        patch.setattr(reconcile, "source_in_raw", lambda *_: reconcile.Completeness(9, 1, 0, []))
+        shop.reconcile()
+    [check] = open_checks.standing(shop.lake)
+    assert str(check) == f"raw/customers: {open_checks.COMPLETE} of {FIRST} (1 rows missing, 0 repeated)"
+    shop.reconcile()
+    assert open_checks.standing(shop.lake) == []
+
+    shop.sql("UPDATE customers SET email = 'newest' WHERE id = 5")
+    with monkeypatch.context() as patch:
+        patch.setattr(reconcile, "broken_files", lambda _, files: [file.uri for file in files])
+        assert "have not the rows that were written" in shop.reconcile()["customers"].reason
+    [check] = open_checks.standing(shop.lake)
+    assert (check.asset, check.check, check.first) == ("landing/customers", open_checks.WHOLE, FIRST)
+
+
 def test_what_became_again_what_it_was_since_a_try_broke_off_counts(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,7 +353,7 @@ def test_a_run_that_tries_again_tells_what_all_its_tries_found(shop: Shop, monke
             raise TransientError("The catalog is away.")
         return register(connection, catalog, table, *others, **options)
 
-    monkeypatch.setattr(reconcile_source_module, "register", register_once)
+    monkeypatch.setattr(reconcile_land, "register", register_once)
     monkeypatch.setattr(reconciliation_module, "reconcile", partial(reconcile_source, tables=(DETAILS, CUSTOMERS)))
     done = dg.materialize([reconciliation_module.reconciliation], resources={"lake": Lake()})
     [check] = [item for item in done.get_asset_check_evaluations() if item.check_name == reconciliation_module.MISSED]
@@ -325,7 +363,7 @@ def test_a_run_that_tries_again_tells_what_all_its_tries_found(shop: Shop, monke
     assert shop.is_level()
 
 
-def broken_off(*_: Any) -> Any:
+def broken_off(*_: Any, **__: Any) -> Any:
     raise TransientError("It is away.")
 
 

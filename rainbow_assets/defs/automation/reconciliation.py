@@ -16,7 +16,8 @@ from rainbow_assets.defs.conventions import OWNERS, check_spec, told_failures, w
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.defs.transform.totals import wrong_orders
 from rainbow_assets.pipeline import builds
-from rainbow_assets.pipeline.reconcile_source import Systems, all_days, is_ahead, reconcile
+from rainbow_assets.pipeline.reconcile_land import Systems
+from rainbow_assets.pipeline.reconcile_source import all_days, is_ahead, reconcile
 from rainbow_assets.pipeline.reconcile_state import Found
 from rainbow_assets.tables import TABLES
 
