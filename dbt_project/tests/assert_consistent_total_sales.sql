@@ -2,10 +2,11 @@
     "dagster": {"ref": {"name": "fact_sales"}},
     "description": "The facts hold the quantity and the money of raw: no sale is lost, none counts twice.",
 }) }}
--- The facts of each order hold the quantity and the money of raw: quantity times price of the latest details that are
--- not deleted, where the order's latest row is not deleted, faulty rows left out.
--- A build looks at the orders that it touched: their new rows in raw, and what staging had of them before. A model that
--- is built anew, tables that something else wrote, and `dbt test` ask for all orders, and then raw alone says what is due.
+-- The facts of each order hold the quantity and the money of raw: quantity times price of the latest details
+-- that are not deleted, where the order's latest row is not deleted, faulty rows left out.
+-- A build looks at the orders that it touched: their new rows in raw, and what staging had of them before. A
+-- model that is built anew, tables that something else wrote, and `dbt test` ask for all orders, and then raw
+-- alone says what is due.
 {% set window, staged = build_window(), [ref('stg_orders'), ref('stg_order_details')] %}
 {% set narrow = window['from'] >= 0 %}
 {% do set_scope_if_none('fact_sales', 'order_transaction') %}
@@ -82,22 +83,22 @@ details as (
 
 expected as (
     select
-        order_id,
-        count(*) as expected_details,
-        sum(details.quantity) as expected_quantity,
-        sum(details.quantity * details.price) as expected_amount
+        orders.order_id,
+        count(*) as details,
+        sum(details.quantity) as quantity,
+        sum(details.quantity * details.price) as amount
     from details
-    inner join orders using (order_id)
+    inner join orders on details.order_id = orders.order_id
     where details.deleted_at is null and orders.deleted_at is null
-    group by order_id
+    group by orders.order_id
 ),
 
 found as (
     select
         order_transaction as order_id,
-        count(*) as found_details,
-        sum(sales_quantity) as found_quantity,
-        sum(extended_sales_amount) as found_amount
+        count(*) as details,
+        sum(sales_quantity) as quantity,
+        sum(extended_sales_amount) as amount
     from {{ ref('fact_sales') }}
     {% if narrow %}
     where order_transaction in (select order_id from scope)
@@ -105,10 +106,17 @@ found as (
     group by order_transaction
 )
 
-select *
+select
+    coalesce(expected.order_id, found.order_id) as order_id,
+    expected.details as expected_details,
+    found.details as found_details,
+    expected.quantity as expected_quantity,
+    found.quantity as found_quantity,
+    expected.amount as expected_amount,
+    found.amount as found_amount
 from expected
-full join found using (order_id)
+full join found on expected.order_id = found.order_id
 where
-    expected_details is distinct from found_details
-    or expected_quantity is distinct from found_quantity
-    or expected_amount is distinct from found_amount
+    expected.details is distinct from found.details
+    or expected.quantity is distinct from found.quantity
+    or expected.amount is distinct from found.amount
