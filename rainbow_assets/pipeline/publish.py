@@ -81,6 +81,7 @@ def publish(
             _require_newest(server, previous)
             listed = [entry for plan in plans for entry in plan.entries(number, snapshot, moment)]
             if live:
+                catch_up(server)  # before and after are compared by the same flush
                 publish_manifest.stage(server, number, run_id, listed)
                 refresh(server, number, publish_manifest.STAGED)
                 live_views.define(server)

@@ -206,8 +206,7 @@ def test_a_sale_counts_once_whatever_runs_and_whatever_dies(
         lakehouse.require_equal()
     assert run.wait() == 0, run.communicate()
     lakehouse.require_equal()
-    [(passed, _)] = lakehouse.ask(JUDGED)  # where the stream went on meanwhile, it says so
-    assert passed
+    assert lakehouse.ask(JUDGED) == [(True, None)]
 
     # A row that is deleted for good, of a day that the batch layer has.
     lakehouse.change("DELETE FROM orders WHERE id IN (SELECT max(id) FROM orders WHERE created_at < '2026-03-03')")
