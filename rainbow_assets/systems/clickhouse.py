@@ -7,6 +7,7 @@ its failures in one line. Not here: what is published, and how (`pipeline/publis
 import fcntl
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -202,9 +203,10 @@ def _embedded(path: Path, wait: float) -> Client:
 def _configure(path: Path) -> Path:
     """The engine's settings, beside the database; without them it takes a `config.xml` of the current folder."""
     file, memory = path.with_name(f"{path.name}.xml"), machine().clickhouse
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_text(CONFIGURATION.format(memory=memory, marks=memory // 8), encoding="utf-8")
-    draft.replace(file)
+    # A draft of its own: the threads of one process may open the database at once.
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}.", delete=False) as draft:
+        draft.write(CONFIGURATION.format(memory=memory, marks=memory // 8))
+    Path(draft.name).replace(file)
     return file
 
 

@@ -83,6 +83,12 @@ def held(shop: Settings) -> Iterator[psutil.Process]:
     holder.wait()
 
 
+@pytest.fixture(autouse=True)
+def _main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`AppTest` makes its script the process's main module for good; a process that is spawned later would run it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
 def sales() -> "AppTest":
     def script() -> None:
         from rainbow_assets.dashboard import sales

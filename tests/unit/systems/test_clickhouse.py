@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_any_folder_can_hold_the_embedded_database(tmp_path: Path) -> None:
         assert client.command("SELECT 1") == 1
     assert [path.name for path in tmp_path.iterdir()] == [place.parent.name]
     assert place.is_dir()
+
+
+def test_the_threads_of_a_process_may_open_it_at_once(embedded: Settings) -> None:
+    def ask(_turn: int) -> object:
+        with clickhouse.connect(embedded) as client:
+            return client.command("SELECT 1")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(64))) == [1] * 64
 
 
 def test_a_database_in_use_says_by_whom_and_is_waited_for(embedded: Settings, tmp_path: Path) -> None:
