@@ -19,10 +19,10 @@ from pathlib import Path
 import duckdb
 from clickhouse_connect.driver.client import Client
 
-from rainbow_assets.pipeline.drift import Columns
-from rainbow_assets.pipeline.extract import postgres_source, source_query
-from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.publish_tables import SERVED
+from rainbow_assets.landing.drift import Columns
+from rainbow_assets.landing.files import Days
+from rainbow_assets.landing.write import postgres_source, source_query
+from rainbow_assets.serving.tables import SERVED
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import clickhouse, ducklake
 from rainbow_assets.systems.ducklake import literal

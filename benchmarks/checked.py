@@ -16,16 +16,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from rainbow_assets.cli.launch import run_batch
 from rainbow_assets.defs.serving import assets as serving
 from rainbow_assets.defs.transform import assets as transform
-from rainbow_assets.launch import run_batch
-from rainbow_assets.pipeline import arrival, reconcile, transactions, volume
+from rainbow_assets.landing import arrival, transactions
+from rainbow_assets.raw import compare, volume
 
 STEPS = {"audit", "quality"}
 FUNCTIONS = (
-    (reconcile, "broken_files"),
-    (reconcile, "source_in_raw"),
-    (reconcile, "catalogs_agree"),
+    (compare, "broken_files"),
+    (compare, "source_in_raw"),
+    (compare, "catalogs_agree"),
     (arrival, "delay"),
     (arrival, "late"),
     (arrival, "ahead"),

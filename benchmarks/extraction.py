@@ -1,6 +1,6 @@
 """Extraction ÷ the same query copied out of PostgreSQL to nothing.
 
-Ours: `pipeline.extract.extract` of every order detail, from PostgreSQL to a Parquet file on S3, with its count and its
+Ours: `landing.write.extract` of every order detail, from PostgreSQL to a Parquet file on S3, with its count and its
 checksum. Bare: `psql` with `COPY (the very same query) TO STDOUT (FORMAT binary)`, written to /dev/null: what
 PostgreSQL and the wire cost, without a Parquet file. (psql's `\\copy` sends just that statement; unlike a plain COPY it
 tells the number of rows.) Both read the same rows, warm in PostgreSQL's memory or in the system's.
@@ -12,9 +12,9 @@ import subprocess
 from benchmarks.harness import Result, agree, alternate, timed
 from benchmarks.sources import LAST, first_day, order_details
 from benchmarks.stack import Stack
-from rainbow_assets.pipeline.drift import Columns
-from rainbow_assets.pipeline.extract import extract, source_query
-from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.landing.drift import Columns
+from rainbow_assets.landing.files import Days
+from rainbow_assets.landing.write import extract, source_query
 from rainbow_assets.postgres_url import fields_of
 from rainbow_assets.stack.postgres import program
 from rainbow_assets.systems import ducklake

@@ -20,11 +20,11 @@ from benchmarks.lakes import maintain, rainbow_run
 from benchmarks.requests import Counted, counting
 from benchmarks.sources import LAST, SEED, first_day, shop
 from benchmarks.stack import Stack
-from rainbow_assets.pipeline import landing
-from rainbow_assets.pipeline.drift import Columns
-from rainbow_assets.pipeline.extract import extract
-from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.register import register
+from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.drift import Columns
+from rainbow_assets.landing.files import Days
+from rainbow_assets.landing.write import extract
+from rainbow_assets.raw.register import register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.simulate import simulate
 from rainbow_assets.systems import ducklake, iceberg, object_store
@@ -101,7 +101,7 @@ def fill(settings: Settings, days: int) -> None:
             one = Days(day, day, open_start=number == 0)
             for table in (TABLES[name] for name in DAILY):
                 extract(connection, url, table, Columns(table.columns), one, [], settings.s3_bucket, "history")
-                files = landing.files(s3, settings.s3_bucket, table.name, one)
+                files = landing_files.files(s3, settings.s3_bucket, table.name, one)
                 register(connection, catalog, table, files, one, "history")
     rainbow_run(settings, first_day(days), LAST)
     maintain(settings, "--keep-days", "0")  # all is of today: as if the days to keep had passed

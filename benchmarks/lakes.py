@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.harness import timed
 from benchmarks.stack import environment
-from rainbow_assets.pipeline.publish_tables import SERVED
+from rainbow_assets.serving.tables import SERVED
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.systems import clickhouse, ducklake
 

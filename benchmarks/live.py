@@ -19,12 +19,12 @@ from benchmarks.harness import Result, agree, alternate, timed
 from benchmarks.lakes import rainbow_run
 from benchmarks.sources import LAST, SEED, first_day, shop
 from benchmarks.stack import Stack
-from rainbow_assets.pipeline.publish_tables import MARTS
+from rainbow_assets.serving.tables import MARTS
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.simulate import simulate
-from rainbow_assets.speed.refresh import catch_up
-from rainbow_assets.speed.sink import Flushed
-from rainbow_assets.speed.stream import Stream
+from rainbow_assets.speed.capture.sink import Flushed
+from rainbow_assets.speed.capture.stream import Stream
+from rainbow_assets.speed.views.refresh import catch_up
 from rainbow_assets.systems import clickhouse
 
 TARGET = 1.2

@@ -1,6 +1,6 @@
 """Publishing ÷ bare INSERT … SELECT FROM s3() of the same rows into fresh tables.
 
-Ours: `pipeline.publish.publish` in full, of the seven batch views and the star, into a ClickHouse database with
+Ours: `serving.publish.publish` in full, of the seven batch views and the star, into a ClickHouse database with
 nothing in it: stores, manifest, views, the comparison of each slice with the lake, and the switch. Bare: one INSERT …
 SELECT FROM s3() a table, of the same files with the same types, into MergeTree tables that are made before the clock
 starts. Both in this process, with the same open connections; the databases are made anew before each. Rows and money
@@ -12,8 +12,8 @@ from benchmarks.harness import Result, agree, alternate, timed
 from benchmarks.lakes import rainbow_run
 from benchmarks.sources import LAST, shop
 from benchmarks.stack import Stack
-from rainbow_assets.pipeline.publish import publish
-from rainbow_assets.pipeline.publish_tables import SERVED
+from rainbow_assets.serving.publish import publish
+from rainbow_assets.serving.tables import SERVED
 from rainbow_assets.systems import clickhouse, ducklake
 
 TARGET = 1.2

@@ -13,7 +13,7 @@ from benchmarks.harness import Result, agree, alternate, timed
 from benchmarks.lakes import maintain, rainbow_run
 from benchmarks.sources import LAST, first_day, shop
 from benchmarks.stack import Stack
-from rainbow_assets.pipeline.publish_tables import SERVED
+from rainbow_assets.serving.tables import SERVED
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import clickhouse, ducklake
 

@@ -1,6 +1,6 @@
 """`rainbow reconcile` of five million rows that all agree ÷ PostgreSQL alone summing a hash of each of its rows a day.
 
-Ours: `pipeline.reconcile_source.reconcile` of order details over 30 days: raw and source, every column, by sums a day.
+Ours: `raw.reconcile.source.reconcile` of order details over 30 days: raw and source, every column, by sums a day.
 Bare: the sums of the source's side, computed in PostgreSQL (md5 is the one hash that it and DuckDB share). Before the
 rounds a row is changed in silence, one is lost and one is deleted, and each must be found. Asked are 10 seconds, so the
 target is what makes the ratio 10 seconds.
@@ -11,13 +11,13 @@ from statistics import median
 from benchmarks.harness import Result, agree, alternate, timed
 from benchmarks.sources import LAST, first_day, order_details
 from benchmarks.stack import Stack
-from rainbow_assets.pipeline import landing
-from rainbow_assets.pipeline.drift import Columns
-from rainbow_assets.pipeline.extract import extract
-from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.reconcile_land import Systems
-from rainbow_assets.pipeline.reconcile_source import reconcile
-from rainbow_assets.pipeline.register import register
+from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.drift import Columns
+from rainbow_assets.landing.files import Days
+from rainbow_assets.landing.write import extract
+from rainbow_assets.raw.reconcile.land import Systems
+from rainbow_assets.raw.reconcile.source import reconcile
+from rainbow_assets.raw.register import register
 from rainbow_assets.systems import ducklake, iceberg, object_store, postgres
 from rainbow_assets.tables import TABLES
 
@@ -44,7 +44,7 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
         systems = Systems(settings, connection, iceberg.connect(settings), object_store.client(settings))
         bucket = settings.s3_bucket
         extract(connection, url, TABLE, Columns(TABLE.columns), days, [], bucket, "benchmark")
-        files = landing.files(systems.s3, bucket, TABLE.name, days)
+        files = landing_files.files(systems.s3, bucket, TABLE.name, days)
         register(connection, systems.catalog, TABLE, files, days, "benchmark")
 
         def look() -> tuple[int, int, int]:

@@ -1,17 +1,17 @@
 """Registering day-files in both catalogs ÷ writing them.
 
-Ours: `pipeline.register.register` of 30 new files of order details, one a day, in Iceberg and DuckLake, whose tables
-exist. The other side: `pipeline.extract.extract`, which wrote those files from PostgreSQL to S3. Each round writes 30
+Ours: `raw.register.register` of 30 new files of order details, one a day, in Iceberg and DuckLake, whose tables
+exist. The other side: `landing.write.extract`, which wrote those files from PostgreSQL to S3. Each round writes 30
 new files and registers them, so the two alternate by nature; the rows of the new files are counted in both catalogs.
 """
 
 from benchmarks.harness import Result, agree, timed
 from benchmarks.sources import LAST, first_day, order_details
 from benchmarks.stack import Stack
-from rainbow_assets.pipeline.drift import Columns
-from rainbow_assets.pipeline.extract import extract
-from rainbow_assets.pipeline.landing import Days, LandingFile
-from rainbow_assets.pipeline.register import register
+from rainbow_assets.landing.drift import Columns
+from rainbow_assets.landing.files import Days, LandingFile
+from rainbow_assets.landing.write import extract
+from rainbow_assets.raw.register import register
 from rainbow_assets.systems import ducklake, iceberg
 from rainbow_assets.tables import TABLES
 

@@ -17,9 +17,9 @@ from benchmarks.harness import Result, agree, timed
 from benchmarks.sources import LAST, shop
 from benchmarks.stack import Stack
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed.sink import Flushed
-from rainbow_assets.speed.source import NAME
-from rainbow_assets.speed.stream import Stream
+from rainbow_assets.speed.capture.sink import Flushed
+from rainbow_assets.speed.capture.source import NAME
+from rainbow_assets.speed.capture.stream import Stream
 from rainbow_assets.stack.postgres import program
 from rainbow_assets.systems import clickhouse
 

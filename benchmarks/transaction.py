@@ -21,9 +21,9 @@ from benchmarks.sources import LAST, first_day, shop
 from benchmarks.stack import Stack
 from benchmarks.stream import receive, replicate
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed.refresh import catch_up
-from rainbow_assets.speed.sink import Flushed
-from rainbow_assets.speed.stream import Stream
+from rainbow_assets.speed.capture.sink import Flushed
+from rainbow_assets.speed.capture.stream import Stream
+from rainbow_assets.speed.views.refresh import catch_up
 from rainbow_assets.systems import clickhouse
 
 SECONDS = 10.0

@@ -1,7 +1,7 @@
 """What this machine lets Rainbow use: memory and processors, by the container's limits where it has any.
 
 A container sees the host's memory, and the kernel kills what takes more than its cgroup allows. Here: the limits, and
-how engines share the memory. Not here: free space and clocks (`doctor_machine.py`).
+how engines share the memory. Not here: free space and clocks (`ops/doctor/machine.py`).
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Which code this is. Not here: which data it made (`pipeline/versions.py`)."""
+"""Which code this is. Not here: which data it made (`ops/versions.py`)."""
 
 import shutil
 import subprocess

@@ -1,7 +1,7 @@
 {#
   The build window: the raw snapshots (from, to] that a build turns into tables, and what they and new code touch.
 
-  rainbow_assets/pipeline/builds.py finds both when dbt connects, and leaves them in `memory.main.build_window` (one row)
+  rainbow_assets/transform/builds.py finds both when dbt connects, and leaves them in `memory.main.build_window` (one row)
   and `memory.main.build_nodes` (a row a model and blocking test). `from` is where the last whole build ended. A build is
   whole when all that was touched is done, by it or by builds before it of the same window and code. One that fails,
   crashes or leaves something out leaves `from` where it is, so the next takes the same changes again: every model gives

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rainbow_assets.alerts.incidents import Incident
+    from rainbow_assets.ops.alerts.incidents import Incident
     from rainbow_assets.settings import Settings
 
 
@@ -23,8 +23,8 @@ def alerts(
 
     `--check` is for cron: it notices what the alerts' own sensor cannot, that nothing runs it.
     """
-    from rainbow_assets.alerts import channels, store, watch
     from rainbow_assets.errors import DataError
+    from rainbow_assets.ops.alerts import channels, store, watch
     from rainbow_assets.settings import Settings
 
     settings = Settings.load()
@@ -58,8 +58,8 @@ def _look(settings: "Settings") -> None:
 
 
 def _test(settings: "Settings") -> None:
-    from rainbow_assets.alerts.watch import try_channels
     from rainbow_assets.errors import SettingsError
+    from rainbow_assets.ops.alerts.watch import try_channels
 
     outcome = try_channels(settings)
     if not outcome:
@@ -71,7 +71,7 @@ def _test(settings: "Settings") -> None:
 
 
 def _show(incident: "Incident") -> None:
-    from rainbow_assets.alerts.messages import moment
+    from rainbow_assets.ops.alerts.messages import moment
 
     failure = incident.failure
     typer.echo(f"{_mark(incident.recovered is not None)} {failure.what}")

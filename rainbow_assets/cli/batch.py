@@ -16,7 +16,7 @@ from rainbow_assets.cli.arguments import End, Start, day_argument
 from rainbow_assets.errors import RainbowError
 
 if TYPE_CHECKING:
-    from rainbow_assets.launch import Outcome
+    from rainbow_assets.cli.launch import Outcome
     from rainbow_assets.settings import Settings
 
 DEMO_ORDER = {  # of the views that are not read from their first column on
@@ -63,7 +63,7 @@ def run_days(settings: "Settings", first: date, last: date) -> None:
     began = time.time()
 
     def work(report: Callable[[str], None]) -> "Outcome":
-        from rainbow_assets.launch import run_batch
+        from rainbow_assets.cli.launch import run_batch
 
         return run_batch(first, last, report, began)
 
@@ -84,7 +84,7 @@ def run_logged(
         TransientError, SettingsError: Dagster's storage does not answer, or refuses.
         RainbowError: the run failed; the message has a line for each cause.
     """
-    from rainbow_assets.console import progress
+    from rainbow_assets.cli.console import progress
 
     _prepare_dagster(settings)
     log = settings.home / "logs" / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
@@ -113,8 +113,8 @@ def demo(
     from rainbow_assets.cli.formats import write_table
     from rainbow_assets.cli.shop import fill
     from rainbow_assets.cli.stack import up
-    from rainbow_assets.pipeline.publish_tables import MARTS
-    from rainbow_assets.query import ask
+    from rainbow_assets.ops.query import ask
+    from rainbow_assets.serving.tables import MARTS
     from rainbow_assets.settings import Settings
     from rainbow_assets.shop.schema import is_empty
 

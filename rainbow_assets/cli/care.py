@@ -17,8 +17,8 @@ def fsck(
 
     Every file is read, and its rows, dates and checksum are compared with what was written.
     """
-    from rainbow_assets.console import progress
-    from rainbow_assets.pipeline import fsck as work
+    from rainbow_assets.cli.console import progress
+    from rainbow_assets.raw import fsck as work
     from rainbow_assets.settings import Settings
 
     if forget_missing and not repair:
@@ -55,8 +55,8 @@ def maintain(
 
     Safe beside a run. The job `maintenance_job` does the same every day.
     """
-    from rainbow_assets.console import progress
-    from rainbow_assets.pipeline import maintain as work
+    from rainbow_assets.cli.console import progress
+    from rainbow_assets.ops import maintain as work
     from rainbow_assets.settings import Settings
 
     began = time.monotonic()

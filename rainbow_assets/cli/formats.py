@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from rainbow_assets.query import Answer
+from rainbow_assets.ops.query import Answer
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -44,9 +44,9 @@ def stream(
 
     from rainbow_assets.redact import redact
     from rainbow_assets.settings import Settings
-    from rainbow_assets.speed.refresh import catch_up
-    from rainbow_assets.speed.sink import Flushed
-    from rainbow_assets.speed.stream import run
+    from rainbow_assets.speed.capture.sink import Flushed
+    from rainbow_assets.speed.capture.stream import run
+    from rainbow_assets.speed.views.refresh import catch_up
 
     console, total = Console(stderr=True, highlight=False, emoji=False), 0
     with console.status("starting", spinner="line") as status:  # shown on a terminal only

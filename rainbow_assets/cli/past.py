@@ -11,8 +11,8 @@ def history(
     """Show the last finished runs, the newest first. `lake.ops.runs` has more of each."""
     from rich.table import Table
 
-    from rainbow_assets.console import output
-    from rainbow_assets.pipeline.records import last_runs
+    from rainbow_assets.cli.console import output
+    from rainbow_assets.ops.records import last_runs
     from rainbow_assets.settings import Settings
     from rainbow_assets.systems import ducklake
 
@@ -39,8 +39,8 @@ def version() -> None:
     """
     from rich.table import Table
 
-    from rainbow_assets.console import output
-    from rainbow_assets.pipeline.versions import served
+    from rainbow_assets.cli.console import output
+    from rainbow_assets.ops.versions import served
     from rainbow_assets.redact import redact
     from rainbow_assets.settings import Settings
     from rainbow_assets.version import code_version, package_version

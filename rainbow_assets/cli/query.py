@@ -37,7 +37,7 @@ def sql(
     The lake's tables are `raw.orders`, `staging.stg_orders`, `warehouse.fact_sales`, `marts.total_sales`.
     """
     from rainbow_assets.cli.formats import FORMATS
-    from rainbow_assets.query import ask
+    from rainbow_assets.ops.query import ask
     from rainbow_assets.settings import Settings
 
     with ask(Settings.load(), engine.value, query, as_of) as answer:

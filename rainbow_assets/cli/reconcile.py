@@ -26,7 +26,7 @@ def reconcile(
     missed: rows that raw lacks as they are. back: rows that raw holds as gone, or in a later version. gone: keys that
     raw holds and the source no longer has: they end now. What is new is built and published at once.
     """
-    from rainbow_assets.pipeline.reconcile_source import all_days
+    from rainbow_assets.raw.reconcile.source import all_days
     from rainbow_assets.settings import Settings
 
     began, settings = time.monotonic(), Settings.load()
@@ -37,7 +37,7 @@ def reconcile(
         from rainbow_assets.cli.batch import run_logged
 
         def work(report: Any) -> Any:  # noqa: ANN401 - of `launch`, which takes seconds to import
-            from rainbow_assets.launch import run_reconcile
+            from rainbow_assets.cli.launch import run_reconcile
 
             return run_reconcile(days.first, days.last, report)
 
@@ -70,10 +70,10 @@ def table(found: Iterable[dict[str, Any]]) -> list[str]:
 def _look(settings: "Settings", start: Any, end: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - typer's dates
     from dataclasses import asdict
 
-    from rainbow_assets.console import progress
-    from rainbow_assets.pipeline.reconcile_land import Systems
-    from rainbow_assets.pipeline.reconcile_source import all_days
-    from rainbow_assets.pipeline.reconcile_source import reconcile as work
+    from rainbow_assets.cli.console import progress
+    from rainbow_assets.raw.reconcile.land import Systems
+    from rainbow_assets.raw.reconcile.source import all_days
+    from rainbow_assets.raw.reconcile.source import reconcile as work
     from rainbow_assets.systems import ducklake, iceberg, object_store
 
     with progress("reconcile") as reporter, ducklake.connect(settings, read_only=True) as connection:

@@ -29,7 +29,7 @@ def seed(
 
 def fill(days: int, end: date | None, orders_per_day: int, seed: int, *, replace: bool) -> None:
     """Seed the shop and record its days; also the demo's first step."""
-    from rainbow_assets.console import progress
+    from rainbow_assets.cli.console import progress
     from rainbow_assets.settings import Settings, yesterday
     from rainbow_assets.shop.seed import seed as fill_shop
 
@@ -54,7 +54,7 @@ def load_olist(
     replace: Replace = False,
 ) -> None:
     """Fill the source from the Olist CSV files."""
-    from rainbow_assets.console import progress
+    from rainbow_assets.cli.console import progress
     from rainbow_assets.settings import Settings
     from rainbow_assets.shop.olist import load_olist as fill_shop
 

@@ -32,7 +32,7 @@ def status() -> None:
     """Show every part of the stack: its state, place and process. Exit 1 if one is not up."""
     from rich.table import Table
 
-    from rainbow_assets.console import output
+    from rainbow_assets.cli.console import output
     from rainbow_assets.settings import Settings
     from rainbow_assets.stack import lifecycle
 
@@ -67,7 +67,7 @@ def env() -> None:
 
 def doctor() -> None:
     """Check every part that the settings name, and say how to mend it. Exit 1 if one is not usable."""
-    from rainbow_assets.doctor import examine
+    from rainbow_assets.ops.doctor import examine
     from rainbow_assets.redact import redact
 
     healthy = True

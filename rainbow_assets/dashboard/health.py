@@ -26,10 +26,10 @@ from rainbow_assets.dashboard.parts import (
 from rainbow_assets.dashboard.reading import KEPT, Answer, answer
 from rainbow_assets.dashboard.texts import age, count, day, duration, moment, size
 from rainbow_assets.errors import RainbowError
-from rainbow_assets.pipeline import open_checks
 from rainbow_assets.redact import redact
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake
+from rainbow_assets.transform import open_checks
 
 LEAD = "Is what the sales page shows whole, checked and fresh? And what does it take?"
 QUIET = timedelta(minutes=5)  # without a sign of life of the stream

@@ -9,7 +9,7 @@ Values reach ClickHouse as parameters only.
 from dataclasses import dataclass, field
 from datetime import date
 
-from rainbow_assets.pipeline.publish_tables import MARTS
+from rainbow_assets.serving.tables import MARTS
 
 TOP = 10  # sellers
 CUSTOMERS = 15

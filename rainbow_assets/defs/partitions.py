@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import dagster as dg
 
 from rainbow_assets.errors import DataError
-from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.landing.files import Days
 from rainbow_assets.settings import Settings
 
 PARTITION = "dagster/partition"

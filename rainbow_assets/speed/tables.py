@@ -1,6 +1,7 @@
 """ClickHouse's tables of the speed layer.
 
-Here: their names and columns. Not here: who fills them (`sink.py`, `refresh.py`) and the views over them (`views.py`).
+Here: their names and columns. Not here: who fills them (`capture/sink.py`, `views/refresh.py`) and the views over them
+(`views/define.py`).
 
 Everything that a flush writes carries its number; a flush counts once it stands in `speed_flushes`, which is written
 last. So a reader never sees half of one. What a process that died left behind comes again with the next flush, as the

@@ -1,7 +1,7 @@
 """ClickHouse: the server, or the embedded engine (chDB); only the URL tells them apart.
 
 Here: how a connection is made, how ClickHouse names the lake's types, how it reads files of the object store, and
-its failures in one line. Not here: what is published, and how (`pipeline/publish.py`).
+its failures in one line. Not here: what is published, and how (`serving/publish.py`).
 """
 
 import fcntl

@@ -1,7 +1,7 @@
 """DuckDB, and the DuckLake catalog that it reads: connections and the catalog's own records.
 
 Here: how a connection is made and what the catalog knows of its files. Not here: which files to register
-(`pipeline/register.py`) and transformations (dbt).
+(`raw/register.py`) and transformations (dbt).
 """
 
 import importlib

@@ -2,7 +2,7 @@
 
 Here: statements on the catalog's own PostgreSQL tables, each correction in one transaction. They take registrations out
 and never end them: DuckLake deletes the object of a file whose registration has ended. Not here: which are wrong
-(`pipeline/`).
+(`raw/`).
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,6 @@
 """Iceberg: the SQL catalog in PostgreSQL, its tables, and their data files.
 
-Here: what pyiceberg is asked to do. Not here: which files belong into a table (`pipeline/register.py`).
+Here: what pyiceberg is asked to do. Not here: which files belong into a table (`raw/register.py`).
 """
 
 from collections import Counter

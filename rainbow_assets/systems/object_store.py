@@ -1,6 +1,6 @@
 """The object store: any S3.
 
-Here: the client, listings, single objects. Not here: what the files mean (`pipeline/`).
+Here: the client, listings, single objects. Not here: what the files mean (`landing/`).
 """
 
 from collections.abc import Iterator, Sequence

@@ -12,10 +12,10 @@ from rainbow_assets.defs.automation.jobs import CODE_VERSION, RECONCILIATION, de
 from rainbow_assets.defs.automation.runs import BEGAN, PROCESS
 from rainbow_assets.defs.partitions import DAILY, daily_partitions
 from rainbow_assets.defs.transform.project import DBT_DIR, dbt_tests
-from rainbow_assets.pipeline.publish_tables import SERVED
-from rainbow_assets.pipeline.quality import STAGED
+from rainbow_assets.serving.tables import SERVED
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.tables import TABLES
+from rainbow_assets.transform.quality import STAGED
 from rainbow_assets.ui.documents import PLACE, answer
 
 GRAPH = defs.resolve_asset_graph()

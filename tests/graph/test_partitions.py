@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from rainbow_assets.defs.partitions import RANGE_END, RANGE_START, days_of_run
-from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.landing.files import Days
 
 
 @pytest.mark.parametrize(

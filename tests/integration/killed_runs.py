@@ -45,7 +45,7 @@ def arm(point: str) -> Callable[[str], None]:
 
 def main() -> None:
     first, last = map(date.fromisoformat, sys.argv[1:3])
-    from rainbow_assets.launch import run_batch
+    from rainbow_assets.cli.launch import run_batch
 
     for point in sys.argv[3:]:
         child = os.fork()

@@ -18,8 +18,8 @@ from real_stack import RAINBOW
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.seed import seed
-from rainbow_assets.speed import java
-from rainbow_assets.speed.sink import Batch, Position
+from rainbow_assets.speed.capture import java
+from rainbow_assets.speed.capture.sink import Batch, Position
 from rainbow_assets.speed.tables import FLUSHES, changes_of
 from rainbow_assets.systems import clickhouse, postgres
 from rainbow_assets.tables import TABLES

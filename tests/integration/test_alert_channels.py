@@ -8,9 +8,9 @@ from urllib.parse import quote
 import pytest
 from alert_servers import PASSWORD, USER, Endpoint, MailBox, certificate, http_server, mail_server
 
-from rainbow_assets.alerts import channels, http, mail
-from rainbow_assets.alerts.messages import Message
 from rainbow_assets.errors import RainbowError, SettingsError
+from rainbow_assets.ops.alerts import channels, http, mail
+from rainbow_assets.ops.alerts.messages import Message
 from rainbow_assets.settings import PREFIX, Settings
 
 HOSTILE = "<!channel> <b>x</b> *bold* <https://evil.example|see> & `code`"
@@ -141,7 +141,7 @@ def test_slack_gets_text_that_cannot_mention_link_or_format(settings):
 
 
 def test_a_long_text_fits_slack(settings):
-    from rainbow_assets.alerts.slack import document
+    from rainbow_assets.ops.alerts.slack import document
 
     blocks = document(Message("x", "t", "\n".join(["&" * 100] * 100), "http://ui", []))["blocks"]
     assert 2_000 < len(blocks[1]["text"]["text"]) <= 3_000

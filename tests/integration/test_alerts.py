@@ -16,10 +16,10 @@ import pytest
 from alert_servers import Endpoint, http_server
 from real_stack import rainbow
 
-from rainbow_assets.alerts import store
 from rainbow_assets.defs.automation import events, signs
 from rainbow_assets.defs.automation.alerts import tick
 from rainbow_assets.defs.automation.runs import PROCESS, process
+from rainbow_assets.ops.alerts import store
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import postgres
 

@@ -20,10 +20,11 @@ from isolation import new_lake
 from soak import only_soak
 
 from rainbow_assets.defs.transform.news import without_news
-from rainbow_assets.pipeline import drift, landing
-from rainbow_assets.pipeline.extract import extract
-from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.register import known_columns, once_first, register
+from rainbow_assets.landing import drift
+from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.files import Days
+from rainbow_assets.landing.write import extract
+from rainbow_assets.raw.register import known_columns, once_first, register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import ducklake, iceberg, object_store, postgres
@@ -116,11 +117,11 @@ class Company(Lakehouse):
         days = Days(first, last, open_start=run.first == self.first)
         for table in TABLES.values():
             columns = drift.check(self.url, table, known_columns(self.lake, table))
-            files = landing.files(self.s3, self.bucket, table.name, days)
+            files = landing_files.files(self.s3, self.bucket, table.name, days)
             older = once_first(self.lake, table, days)
             extract(self.lake, self.url, table, columns, days, files, self.bucket, "run", older)
             if run.registered:
-                files = landing.files(self.s3, self.bucket, table.name, days)
+                files = landing_files.files(self.s3, self.bucket, table.name, days)
                 register(self.lake, self.iceberg, table, files, days, "run")
         for (name, key), row in self.held.items():
             start = START.date() + timedelta(days=self.first)

@@ -12,7 +12,7 @@ import pytest
 from soak import only_soak
 
 from rainbow_assets.errors import DataError
-from rainbow_assets.pipeline.publish_lake import require_whole_build
+from rainbow_assets.serving.lake import require_whole_build
 from rainbow_assets.systems import ducklake, postgres
 
 pytestmark = pytest.mark.integration

@@ -10,10 +10,10 @@ import pytest
 from soak import only_soak
 
 from rainbow_assets.errors import DataError, TransientError
-from rainbow_assets.pipeline import builds, dbt_failures, open_checks
-from rainbow_assets.pipeline.publish_lake import require_whole_build
+from rainbow_assets.serving.lake import require_whole_build
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.systems import ducklake
+from rainbow_assets.transform import builds, dbt_failures, open_checks
 from tests.integration.test_warehouse import order, row
 from tests.integration.warehouse_driver import Lakehouse
 

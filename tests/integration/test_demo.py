@@ -12,7 +12,7 @@ import pytest
 from hostile import hostile
 from real_stack import RAINBOW, use_home
 
-from rainbow_assets.pipeline.publish_tables import MARTS
+from rainbow_assets.serving.tables import MARTS
 from rainbow_assets.stack.ports import free_ports
 
 pytestmark = pytest.mark.integration

@@ -22,7 +22,7 @@ from isolation import new_lake
 from real_stack import RAINBOW, kill, rainbow
 from soak import only_soak
 
-from rainbow_assets.pipeline.publish_compare import compare
+from rainbow_assets.serving.compare import compare
 from rainbow_assets.settings import Settings
 from rainbow_assets.stack import lifecycle
 from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, postgres
@@ -37,15 +37,15 @@ RANGE = ("--from", str(FIRST), "--to", str(LAST))
 # A run is killed again and again, each time further on: in the middle of landing, between landing and raw, between the
 # two catalogs, within dbt (which lives on; which dies too), and before and after serving switches.
 KILLS = (
-    "pipeline.extract:new_key,2,before,self",
-    "pipeline.reconcile:broken_files,4,before,self",
-    "pipeline.register:register,2,before,self",
+    "landing.write:new_key,2,before,self",
+    "raw.compare:broken_files,4,before,self",
+    "raw.register:register,2,before,self",
     "systems.iceberg:add_files,3,after,self",
     "systems.ducklake:add_files,4,after,self",
     "defs.transform.assets:_described,6,before,self",
     "defs.transform.assets:_described,22,before,group",
-    "pipeline.publish_store:fill,3,before,self",
-    "pipeline.publish_manifest:switch,1,after,self",
+    "serving.store:fill,3,before,self",
+    "serving.manifest:switch,1,after,self",
 )
 STEPS = (
     *(f"step:{layer}/{table}" for layer in ("landing", "raw") for table in TABLES),

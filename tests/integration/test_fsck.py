@@ -11,17 +11,21 @@ import pytest
 from real_stack import rainbow
 
 from rainbow_assets.errors import DataError
-from rainbow_assets.pipeline import builds, checksum, coverage, drift, fsck_content, landing, open_checks
-from rainbow_assets.pipeline.extract import extract
-from rainbow_assets.pipeline.fsck import Result, fsck
-from rainbow_assets.pipeline.fsck_findings import Kind
-from rainbow_assets.pipeline.landing import Days, LandingFile, new_key
-from rainbow_assets.pipeline.publish_lake import require_whole_build
-from rainbow_assets.pipeline.register import known_columns, register
+from rainbow_assets.landing import checksum, drift
+from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.files import Days, LandingFile, new_key
+from rainbow_assets.landing.write import extract
+from rainbow_assets.raw import coverage
+from rainbow_assets.raw.fsck import Result, fsck
+from rainbow_assets.raw.fsck import content as fsck_content
+from rainbow_assets.raw.fsck.findings import Kind
+from rainbow_assets.raw.register import known_columns, register
+from rainbow_assets.serving.lake import require_whole_build
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import ducklake, ducklake_books, iceberg, object_store, postgres
 from rainbow_assets.tables import TABLES
+from rainbow_assets.transform import builds, open_checks
 
 pytestmark = pytest.mark.integration
 
@@ -55,7 +59,7 @@ class Shop:
         register(self.lake, self.iceberg, DETAILS, self.files(), DAYS, "run-1")
 
     def files(self) -> list[LandingFile]:
-        return landing.files(self.s3, self.bucket, DETAILS.name, DAYS)
+        return landing_files.files(self.s3, self.bucket, DETAILS.name, DAYS)
 
     def table(self):
         return self.iceberg.load_table(("raw", DETAILS.name))

@@ -20,9 +20,9 @@ import pytest
 from real_stack import RAINBOW, kill, rainbow
 
 from rainbow_assets.errors import RainbowError
-from rainbow_assets.pipeline.publish_tables import MARTS
+from rainbow_assets.serving.tables import MARTS
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed import java
+from rainbow_assets.speed.capture import java
 from rainbow_assets.stack import lifecycle
 from rainbow_assets.stack.ports import free_ports
 from rainbow_assets.systems import clickhouse

@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 from isolation import new_lake
 
-from rainbow_assets.pipeline import coverage
-from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.publish import publish
+from rainbow_assets.landing.files import Days
+from rainbow_assets.raw import coverage
+from rainbow_assets.serving.publish import publish
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed import refresh as speed
-from rainbow_assets.speed.agreement import Agreement, DayDifference
-from rainbow_assets.speed.refresh import catch_up, refresh
+from rainbow_assets.speed.views import refresh as speed
+from rainbow_assets.speed.views.agreement import Agreement, DayDifference
+from rainbow_assets.speed.views.refresh import catch_up, refresh
 from rainbow_assets.systems import clickhouse
 from rainbow_assets.tables import TABLES
 from tests.integration import live_copy

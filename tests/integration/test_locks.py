@@ -15,8 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from rainbow_assets import doctor
 from rainbow_assets.errors import SettingsError, TransientError
+from rainbow_assets.ops import doctor
 from rainbow_assets.postgres_url import fields_of
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop import schema

@@ -16,11 +16,11 @@ from soak import only_soak
 
 from rainbow_assets.definitions import defs
 from rainbow_assets.errors import DataError
-from rainbow_assets.pipeline import maintain_lake
-from rainbow_assets.pipeline.landing import Days, files, new_key
-from rainbow_assets.pipeline.maintain import maintain
-from rainbow_assets.pipeline.publish import compare
-from rainbow_assets.pipeline.register import register
+from rainbow_assets.landing.files import Days, files, new_key
+from rainbow_assets.ops.maintain import lake as maintain_lake
+from rainbow_assets.ops.maintain import maintain
+from rainbow_assets.raw.register import register
+from rainbow_assets.serving.publish import compare
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import clickhouse, ducklake, ducklake_books, iceberg, object_store
 from rainbow_assets.tables import TABLES

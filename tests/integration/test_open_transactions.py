@@ -12,7 +12,7 @@ import pytest
 from rainbow_assets.defs.landing.assets import landing_asset
 from rainbow_assets.defs.raw.assets import raw_asset
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import transactions
+from rainbow_assets.landing import transactions
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.stack import credentials as stored

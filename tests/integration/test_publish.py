@@ -13,9 +13,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from rainbow_assets.errors import DataError, TransientError
-from rainbow_assets.pipeline import publish_manifest, publish_store, publish_views
-from rainbow_assets.pipeline.publish import compare, current, publish
-from rainbow_assets.pipeline.publish_tables import Publication, Served
+from rainbow_assets.serving import manifest, views
+from rainbow_assets.serving import store as serving_store
+from rainbow_assets.serving.publish import compare, current, publish
+from rainbow_assets.serving.tables import Publication, Served
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import clickhouse, ducklake, object_store
 
@@ -260,11 +261,11 @@ def test_a_changed_type_shows_one_set_at_every_moment(shop: Shop, monkeypatch: p
         monkeypatch.setattr(module, name, looking)
 
     for module, name in (
-        (publish_views, "ready"),
-        (publish_store, "fill"),
-        (publish_manifest, "switch"),
-        (publish_views, "settle"),
-        (publish_manifest, "remove_old"),
+        (views, "ready"),
+        (serving_store, "fill"),
+        (manifest, "switch"),
+        (views, "settle"),
+        (manifest, "remove_old"),
     ):
         look(module, name)
     shop.publish(retention=NOW)
@@ -303,16 +304,16 @@ def test_damage_is_found_and_mended_by_a_full_publication(shop: Shop) -> None:
 def test_rows_that_differ_are_not_published(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     first = shop.publish()
     (before,) = shop.client.query(SET).result_rows
-    real = publish_store.fill
+    real = serving_store.fill
 
     def fill_a_cent_too_much(client: Client, settings: Settings, table: Any, version: int, *rest: Any) -> None:
         real(client, settings, table, version, *rest)
         if table.served.name == "fact_sales":
-            store = publish_store.store_of(table)
+            store = serving_store.store_of(table)
             client.command(f"INSERT INTO {store} SELECT * REPLACE (0.01 AS extended_sales_amount, 0 AS sales_quantity) "
                            f"FROM {store} WHERE version = {version} LIMIT 1")  # fmt: skip
 
-    monkeypatch.setattr(publish_store, "fill", fill_a_cent_too_much)
+    monkeypatch.setattr(serving_store, "fill", fill_a_cent_too_much)
     shop.sell(days=range(4, 5))
     with pytest.raises(DataError, match=r"fact_sales.*1 slices \(20260105"):
         shop.publish()
@@ -402,12 +403,12 @@ def test_a_slow_query_reads_one_set_that_was_whole(shop: Shop) -> None:
 KILL = """
 import importlib, os, sys
 from datetime import timedelta
-from rainbow_assets.pipeline.publish import publish
-from rainbow_assets.pipeline.publish_tables import Served
+from rainbow_assets.serving.publish import publish
+from rainbow_assets.serving.tables import Served
 from rainbow_assets.settings import Settings
 
 module, name, when, call = sys.argv[1:5]
-module = importlib.import_module(f"rainbow_assets.pipeline.{module}")
+module = importlib.import_module(f"rainbow_assets.serving.{module}")
 real, calls = getattr(module, name), []
 
 def dying(*arguments):
@@ -425,13 +426,13 @@ served = [Served("marts", "total_sales", "v_total_sales_batch"), Served("warehou
 publish(Settings.load(), "killed", served=served, retention=timedelta(0))
 """
 STEPS = (
-    ("publish_manifest", "announce", "after", 1),
-    ("publish_views", "ready", "after", 2),
-    ("publish_store", "fill", "after", 3),
-    ("publish_manifest", "switch", "before", 1),
-    ("publish_manifest", "switch", "after", 1),
-    ("publish_views", "settle", "after", 1),
-    ("publish_manifest", "_remove_versions", "after", 1),
+    ("manifest", "announce", "after", 1),
+    ("views", "ready", "after", 2),
+    ("store", "fill", "after", 3),
+    ("manifest", "switch", "before", 1),
+    ("manifest", "switch", "after", 1),
+    ("views", "settle", "after", 1),
+    ("manifest", "_remove_versions", "after", 1),
 )
 
 

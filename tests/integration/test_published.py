@@ -9,7 +9,7 @@ from streams import shop
 
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed import published, source
+from rainbow_assets.speed.capture import published, source
 from rainbow_assets.systems import postgres
 from rainbow_assets.tables import TABLES
 

@@ -11,12 +11,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from rainbow_assets.pipeline import arrival, audit, quality, reconcile, volume
-from rainbow_assets.pipeline.landing import Days
+from rainbow_assets.landing import arrival
+from rainbow_assets.landing.files import Days
+from rainbow_assets.raw import compare, volume
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES
+from rainbow_assets.transform import audit, quality
 from tests.integration.test_raw import Shop
 from tests.integration.test_warehouse import order, row
 from tests.integration.warehouse_driver import Lakehouse, at
@@ -123,14 +125,14 @@ def test_arrival_late_rows_and_rows_that_lie_ahead(shop: Shop) -> None:
 def test_files_that_are_broken_or_known_to_one_catalog(shop: Shop) -> None:
     days = Days(YESTERDAY, YESTERDAY)
     landed, _ = shop.ingest(days, ORDERS)
-    assert reconcile.broken_files(shop.lake, landed.files) == []
+    assert compare.broken_files(shop.lake, landed.files) == []
     [file] = landed.files
-    assert reconcile.broken_files(shop.lake, {file: 99}) == [file.uri]  # it has 100 rows
+    assert compare.broken_files(shop.lake, {file: 99}) == [file.uri]  # it has 100 rows
 
     files = shop.files(days, ORDERS)
-    assert reconcile.catalogs_agree(shop.lake, shop.iceberg, ORDERS, files, days).wrong == []
+    assert compare.catalogs_agree(shop.lake, shop.iceberg, ORDERS, files, days).wrong == []
     shop.lake.execute("DELETE FROM lake.raw.orders WHERE change_date = ?", [YESTERDAY])
-    assert reconcile.catalogs_agree(shop.lake, shop.iceberg, ORDERS, files, days).wrong == [file.uri]
+    assert compare.catalogs_agree(shop.lake, shop.iceberg, ORDERS, files, days).wrong == [file.uri]
 
 
 @pytest.fixture

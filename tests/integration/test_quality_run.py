@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from rainbow_assets import doctor
 from rainbow_assets.definitions import defs
 from rainbow_assets.defs.conventions import NOTHING_NEW
-from rainbow_assets.pipeline.publish import current
+from rainbow_assets.ops import doctor
+from rainbow_assets.serving.publish import current
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import clickhouse, ducklake, postgres
 from tests.integration.test_batch import rainbow

@@ -7,10 +7,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from rainbow_assets.pipeline import drift, landing
-from rainbow_assets.pipeline.extract import extract
-from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.register import known_columns, register
+from rainbow_assets.landing import drift
+from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.files import Days
+from rainbow_assets.landing.write import extract
+from rainbow_assets.raw.register import known_columns, register
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.stack.environment import shell_environment
@@ -36,8 +37,8 @@ def ingest(settings: Settings) -> tuple[object, ...]:
     store, bucket = object_store.client(settings), settings.s3_bucket
     with ducklake.connect(settings) as lake:
         columns = drift.check(url, table, known_columns(lake, table))
-        extract(lake, url, table, columns, DAYS, landing.files(store, bucket, table.name, DAYS), bucket, "run-1")
-        found = landing.files(store, bucket, table.name, DAYS)
+        extract(lake, url, table, columns, DAYS, landing_files.files(store, bucket, table.name, DAYS), bucket, "run-1")
+        found = landing_files.files(store, bucket, table.name, DAYS)
         register(lake, iceberg.connect(settings), table, found, DAYS, "run-1")
     query = "SELECT count(*), sum(quantity), sum(quantity * price)::numeric(38, 2) FROM orderdetails"
     return postgres.fetch(url, "test", query)[0]

@@ -10,11 +10,13 @@ import pytest
 
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.errors import RainbowError, SchemaDriftError, SettingsError, TransientError
-from rainbow_assets.pipeline import arrival, checksum, drift, landing, reconcile
-from rainbow_assets.pipeline.drift import Columns
-from rainbow_assets.pipeline.extract import extract, within
-from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.register import LINEAGE, known_columns, once_first, register
+from rainbow_assets.landing import arrival, checksum, drift
+from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.drift import Columns
+from rainbow_assets.landing.files import Days
+from rainbow_assets.landing.write import extract, within
+from rainbow_assets.raw import compare
+from rainbow_assets.raw.register import LINEAGE, known_columns, once_first, register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, postgres
@@ -53,7 +55,7 @@ class Shop:
         return landed, self.register(days, table)
 
     def files(self, days: Days, table=DETAILS):
-        return landing.files(self.s3, self.settings.s3_bucket, table.name, days)
+        return landing_files.files(self.s3, self.settings.s3_bucket, table.name, days)
 
     def rows(self, query: str):
         return self.lake.execute(query).fetchall()
@@ -147,12 +149,12 @@ def test_a_version_that_becomes_again_what_it_was_counts_again(shop):
     shop.ingest(days)
     for turn in (0, 1, 0, 1):
         shop.sql(*(f"UPDATE orderdetails SET {turns[turn]} WHERE id = {key}" for key, turns in TURNS.items()))
-        found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, days)
+        found = compare.source_in_raw(shop.lake, shop.url, DETAILS, columns, days)
         assert (found.missing, found.repeated, len(found.sample)) == (len(TURNS), 0, 5)
         landed, _ = shop.ingest(days)
         assert landed.rows_written == len(TURNS)
         assert shop.land(days).files == {}
-        assert reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, days).passed
+        assert compare.source_in_raw(shop.lake, shop.url, DETAILS, columns, days).passed
     names = ", ".join(columns.all)
     query = f"SELECT {names} FROM lake.raw.orderdetails QUALIFY row_number() OVER (PARTITION BY id ORDER BY {{}}) = 1"
     assert set(shop.rows(query.format("extracted_at DESC"))) == set(shop.rows(query.format("extracted_at")))
@@ -187,10 +189,10 @@ def test_a_run_looks_back_for_what_came_late(shop):
         shop.sql(f"INSERT INTO orderdetails VALUES ({900 + number}, 1, 1, 1.00, NULL, '{time}', '{time}', NULL)")
     shop.sql("UPDATE orderdetails SET price = 7.77 WHERE id = 20")  # of March 1, under its old time
     columns = Columns(DETAILS.columns)
-    earlier = landing.look_back(day(MARCH_3), 2, start)
-    assert reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, earlier).missing == 3
+    earlier = landing_files.look_back(day(MARCH_3), 2, start)
+    assert compare.source_in_raw(shop.lake, shop.url, DETAILS, columns, earlier).missing == 3
 
-    scope = landing.with_look_back(day(MARCH_3), 3, start)
+    scope = landing_files.with_look_back(day(MARCH_3), 3, start)
     landed = shop.files(scope)
     done, _ = shop.ingest(scope)
     found = arrival.late(shop.lake, DETAILS, landed, done.files, day(MARCH_3))
@@ -198,14 +200,14 @@ def test_a_run_looks_back_for_what_came_late(shop):
     assert str(found) == "Late rows: 3 of 2026-03-01, 1 of 2026-03-02."
     assert {file.day for file in done.files} == {MARCH_1, MARCH_2, MARCH_3}
     assert shop.ingest(scope)[0].files == {}
-    for days in (day(MARCH_3), landing.look_back(day(MARCH_3), 3, start)):
-        assert reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, days).passed
+    for days in (day(MARCH_3), landing_files.look_back(day(MARCH_3), 3, start)):
+        assert compare.source_in_raw(shop.lake, shop.url, DETAILS, columns, days).passed
     everything = Days(start, MARCH_3, open_start=True)
-    assert reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, everything).sample == [
+    assert compare.source_in_raw(shop.lake, shop.url, DETAILS, columns, everything).sample == [
         "(900, 1, '2026-02-27 23:59:00')"  # older than it looked back
     ]
     files = shop.files(everything)
-    assert reconcile.catalogs_agree(shop.lake, shop.iceberg, DETAILS, files, everything).wrong == []
+    assert compare.catalogs_agree(shop.lake, shop.iceberg, DETAILS, files, everything).wrong == []
 
 
 def test_what_a_check_reads_of_raw_are_the_files_of_its_days(shop):
@@ -225,7 +227,7 @@ def test_a_first_partition_that_is_moved_lands_nothing_twice(shop):
     february = [date(2026, 2, number) for number in range(24, 29)]
 
     def check(days=everything):
-        return reconcile.source_in_raw(shop.lake, shop.url, DETAILS, Columns(DETAILS.columns), days)
+        return compare.source_in_raw(shop.lake, shop.url, DETAILS, Columns(DETAILS.columns), days)
 
     shop.ingest(day(MARCH_2, open_start=True))
     shop.ingest(day(MARCH_3))
@@ -242,7 +244,7 @@ def test_a_first_partition_that_is_moved_lands_nothing_twice(shop):
         landed, registered = shop.ingest(first)
         assert (landed.rows_written, registered.iceberg) == (1 - (first.first == MARCH_2), 1 - (first.first == MARCH_2))
         files = shop.files(first)
-        assert reconcile.catalogs_agree(shop.lake, shop.iceberg, DETAILS, files, first).wrong == []
+        assert compare.catalogs_agree(shop.lake, shop.iceberg, DETAILS, files, first).wrong == []
         assert check(first).passed
     assert shop.rows("SELECT count(*), count(DISTINCT id) FROM lake.raw.orderdetails") == [(211, 209)]
 
@@ -255,7 +257,7 @@ def test_what_a_killed_run_left_is_registered_by_the_next(shop):
     landed, registered = shop.ingest(day(MARCH_1))
     assert landed.files == {}
     assert (registered.iceberg, registered.ducklake) == (0, 1)
-    agreement = reconcile.catalogs_agree(shop.lake, shop.iceberg, DETAILS, files, day(MARCH_1))
+    agreement = compare.catalogs_agree(shop.lake, shop.iceberg, DETAILS, files, day(MARCH_1))
     assert (agreement.files, agreement.wrong) == (1, [])
 
 
@@ -379,7 +381,7 @@ def test_times_that_no_reader_can_tell_are_held_within_bounds(shop):
 def test_completeness_sees_a_missing_version_of_a_row_that_is_there(shop):
     shop.ingest(day(MARCH_1))
     shop.sql("UPDATE orderdetails SET quantity = 9, updated_at = updated_at + interval '1 second' WHERE id = 5")
-    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, Columns(DETAILS.columns), day(MARCH_1))
+    found = compare.source_in_raw(shop.lake, shop.url, DETAILS, Columns(DETAILS.columns), day(MARCH_1))
     assert found.missing == 1
 
 
@@ -388,7 +390,7 @@ def test_completeness_sees_a_missing_and_a_repeated_row(shop):
     columns = Columns(DETAILS.columns)
 
     def check():
-        return reconcile.source_in_raw(shop.lake, shop.url, DETAILS, columns, day(MARCH_1))
+        return compare.source_in_raw(shop.lake, shop.url, DETAILS, columns, day(MARCH_1))
 
     assert check().passed
     shop.sql("INSERT INTO orderdetails VALUES (777, 1, 1, 1.00, NULL, '2026-03-01', '2026-03-01 01:00', NULL)")
@@ -405,7 +407,7 @@ def test_completeness_sees_a_missing_and_a_repeated_row(shop):
 def test_completeness_allows_versions_that_have_moved_on(shop):
     shop.ingest(day(MARCH_1))
     shop.sql("UPDATE orderdetails SET price = 1.00, updated_at = '2026-03-09' WHERE id = 7")
-    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, Columns(DETAILS.columns), day(MARCH_1))
+    found = compare.source_in_raw(shop.lake, shop.url, DETAILS, Columns(DETAILS.columns), day(MARCH_1))
     assert found.passed
 
 

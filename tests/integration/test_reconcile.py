@@ -16,29 +16,25 @@ from real_stack import rainbow
 from rainbow_assets.defs.automation import reconciliation as reconciliation_module
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.errors import DataError, TransientError
-from rainbow_assets.pipeline import (
-    arrival,
-    drift,
-    landing,
-    open_checks,
-    reconcile,
-    reconcile_land,
-    reconcile_state,
-    volume,
-)
-from rainbow_assets.pipeline.extract import extract
-from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.reconcile_land import Systems
-from rainbow_assets.pipeline.reconcile_source import all_days
-from rainbow_assets.pipeline.reconcile_source import reconcile as reconcile_source
-from rainbow_assets.pipeline.reconcile_state import Found
-from rainbow_assets.pipeline.register import known_columns, register
+from rainbow_assets.landing import arrival, drift
+from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.files import Days
+from rainbow_assets.landing.write import extract
+from rainbow_assets.raw import compare as raw_compare
+from rainbow_assets.raw import volume
+from rainbow_assets.raw.reconcile import land, state
+from rainbow_assets.raw.reconcile.land import Systems
+from rainbow_assets.raw.reconcile.source import all_days
+from rainbow_assets.raw.reconcile.source import reconcile as reconcile_source
+from rainbow_assets.raw.reconcile.state import Found
+from rainbow_assets.raw.register import known_columns, register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.shop.seed import seed
 from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, postgres
 from rainbow_assets.systems.ducklake import quote
 from rainbow_assets.tables import TABLES
+from rainbow_assets.transform import open_checks
 from tests.integration.test_source_shapes import ODD
 from tests.integration.warehouse_driver import Lakehouse
 
@@ -69,11 +65,11 @@ class Shop:
     def ingest(self, days: Days, *tables) -> None:
         for table in tables or (DETAILS, CUSTOMERS):
             columns = drift.check(self.url, table, known_columns(self.lake, table))
-            held = landing.files(self.systems.s3, self.bucket, table.name, days)
+            held = landing_files.files(self.systems.s3, self.bucket, table.name, days)
             done = extract(self.lake, self.url, table, columns, days, held, self.bucket, "run-1")
             register(self.lake, self.systems.catalog, table, [*held, *done.files], days, "run-1")
 
-    def reconcile(self, first: date | None = None, last: date | None = None, **options: Any) -> dict[str, Found]:
+    def raw_compare(self, first: date | None = None, last: date | None = None, **options: Any) -> dict[str, Found]:
         days = all_days(self.settings, first, last)
         options = {"tables": (DETAILS, CUSTOMERS)} | options
         found = reconcile_source(self.systems, days, "run-2", lambda note: None, **options)
@@ -86,12 +82,12 @@ class Shop:
         return set(object_store.keys(self.systems.s3, self.bucket, ""))
 
     def files(self) -> set[str]:
-        return {name for name in self.objects() if name.startswith(landing.PREFIX)}
+        return {name for name in self.objects() if name.startswith(landing_files.PREFIX)}
 
     def break_off(self, monkeypatch: pytest.MonkeyPatch, place: str = "register", **options: Any) -> None:
         """A reconciliation that ends between landing and registration, or at another place."""
         with monkeypatch.context() as patch:
-            patch.setattr(reconcile_land, place, broken_off)
+            patch.setattr(land, place, broken_off)
             with pytest.raises(TransientError):
                 self.reconcile(**options)
 
@@ -114,8 +110,8 @@ class Shop:
         for table in (DETAILS, CUSTOMERS):
             assert self.current(table) == self.source(table), table.name
             every = Days(FIRST, datetime.now(UTC).date())
-            held = landing.files(self.systems.s3, self.bucket, table.name, every)
-            assert reconcile.catalogs_agree(self.lake, self.systems.catalog, table, held, every).wrong == []
+            held = landing_files.files(self.systems.s3, self.bucket, table.name, every)
+            assert raw_compare.catalogs_agree(self.lake, self.systems.catalog, table, held, every).wrong == []
         return True
 
 
@@ -187,13 +183,15 @@ def test_what_is_gone_ends_and_comes_back_when_it_returns(shop: Shop) -> None:
     ).fetchall()
     assert [row[:4] for row in gone] == [(number, True, True, True) for number in (100, 101, 102)]
     every = Days(FIRST, datetime.now(UTC).date())
-    held = landing.files(shop.systems.s3, shop.bucket, DETAILS.name, every)
+    held = landing_files.files(shop.systems.s3, shop.bucket, DETAILS.name, every)
     [made] = [file for file in held if file.is_made]
     assert made.day > LAST
     assert volume.volumes(shop.lake, DETAILS.name, every, shop.settings).newest == LAST, (
         "its day was not loaded by that"
     )
-    late = arrival.late(shop.lake, DETAILS, [made], {replace(made, key=made.key.replace(landing.MADE, "")): 3}, every)
+    late = arrival.late(
+        shop.lake, DETAILS, [made], {replace(made, key=made.key.replace(landing_files.MADE, "")): 3}, every
+    )
     assert late.rows == 0
     assert shop.counts() == NOTHING
 
@@ -313,7 +311,7 @@ def test_what_is_landed_is_looked_at_as_the_files_of_a_run_are(shop: Shop, monke
 
     shop.sql("UPDATE customers SET email = 'newer' WHERE id = 5")
     with monkeypatch.context() as patch:
-        patch.setattr(reconcile, "source_in_raw", lambda *_: reconcile.Completeness(9, 1, 0, []))
+        patch.setattr(raw_compare, "source_in_raw", lambda *_: raw_compare.Completeness(9, 1, 0, []))
         shop.reconcile()
     [check] = open_checks.standing(shop.lake)
     assert str(check) == f"raw/customers: {open_checks.COMPLETE} of {FIRST} (1 rows missing, 0 repeated)"
@@ -322,7 +320,7 @@ def test_what_is_landed_is_looked_at_as_the_files_of_a_run_are(shop: Shop, monke
 
     shop.sql("UPDATE customers SET email = 'newest' WHERE id = 5")
     with monkeypatch.context() as patch:
-        patch.setattr(reconcile, "broken_files", lambda _, files: [file.uri for file in files])
+        patch.setattr(raw_compare, "broken_files", lambda _, files: [file.uri for file in files])
         assert "have not the rows that were written" in shop.reconcile()["customers"].reason
     [check] = open_checks.standing(shop.lake)
     assert (check.asset, check.check, check.first) == ("landing/customers", open_checks.WHOLE, FIRST)
@@ -353,7 +351,7 @@ def test_a_run_that_tries_again_tells_what_all_its_tries_found(shop: Shop, monke
             raise TransientError("The catalog is away.")
         return register(connection, catalog, table, *others, **options)
 
-    monkeypatch.setattr(reconcile_land, "register", register_once)
+    monkeypatch.setattr(land, "register", register_once)
     monkeypatch.setattr(reconciliation_module, "reconcile", partial(reconcile_source, tables=(DETAILS, CUSTOMERS)))
     done = dg.materialize([reconciliation_module.reconciliation], resources={"lake": Lake()})
     [check] = [item for item in done.get_asset_check_evaluations() if item.check_name == reconciliation_module.MISSED]
@@ -375,14 +373,14 @@ def test_a_table_that_cannot_be_compared_keeps_no_other_back(shop: Shop) -> None
 
 
 def test_values_that_do_not_fit_keep_no_other_table_back(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    compare = reconcile_state.compare
+    compare = state.compare
 
     def compare_others(connection: Any, url: Any, table: Any, *others: Any) -> Found:
         if table == DETAILS:
             raise DataError("It does not fit.", "Correct it.")
         return compare(connection, url, table, *others)
 
-    monkeypatch.setattr(reconcile_state, "compare", compare_others)
+    monkeypatch.setattr(state, "compare", compare_others)
     shop.sql("DELETE FROM customers WHERE id = 1")
     found = shop.reconcile()
     assert (found["orderdetails"].reason, found["customers"].gone) == ("It does not fit. Correct it.", 1)
@@ -409,7 +407,7 @@ def test_columns_of_any_name_are_compared(shop: Shop, kind: str) -> None:
     days = Days(FIRST, LAST, open_start=True)
     columns = drift.check(shop.url, CUSTOMERS, known_columns(shop.lake, CUSTOMERS))
     shop.sql(f"UPDATE customers SET {quote(every[-1])} = NULL WHERE id = 1")
-    assert reconcile.source_in_raw(shop.lake, shop.url, CUSTOMERS, columns, days).missing == 1
+    assert raw_compare.source_in_raw(shop.lake, shop.url, CUSTOMERS, columns, days).missing == 1
 
 
 def test_the_command_lands_builds_and_publishes(fresh_settings: Settings) -> None:

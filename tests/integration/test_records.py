@@ -26,10 +26,10 @@ from rainbow_assets.cli.formats import write_json
 from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation.records import record_finished, records_sensor
 from rainbow_assets.errors import DataError, TransientError
-from rainbow_assets.pipeline import records
-from rainbow_assets.pipeline.records import CheckResult, FinishedRun
-from rainbow_assets.pipeline.versions import Version, served
-from rainbow_assets.query import ask
+from rainbow_assets.ops import records
+from rainbow_assets.ops.query import ask
+from rainbow_assets.ops.records import CheckResult, FinishedRun
+from rainbow_assets.ops.versions import Version, served
 from rainbow_assets.settings import Settings
 from rainbow_assets.stack import credentials as stored
 from rainbow_assets.systems import ducklake, object_store, postgres

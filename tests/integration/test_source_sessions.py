@@ -12,14 +12,15 @@ from alert_servers import certificate
 from psycopg import sql
 from tls_proxy import Proxy, tls_proxy
 
-from rainbow_assets import doctor
 from rainbow_assets.errors import DataError, RainbowError, SettingsError, TransientError
-from rainbow_assets.pipeline import drift, landing
-from rainbow_assets.pipeline.extract import Extracted, extract, postgres_source
-from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.register import known_columns, register
-from rainbow_assets.pipeline.source_errors import source_errors
+from rainbow_assets.landing import drift
+from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.files import Days
+from rainbow_assets.landing.source_errors import source_errors
+from rainbow_assets.landing.write import Extracted, extract, postgres_source
+from rainbow_assets.ops import doctor
 from rainbow_assets.postgres_url import fields_of
+from rainbow_assets.raw.register import known_columns, register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.stack import credentials as stored
@@ -76,7 +77,7 @@ class Source:
     def land(self, url: str | None = None) -> Extracted:
         url, bucket = url or self.url, self.settings.s3_bucket
         columns = drift.check(url, self.table, {})
-        files = landing.files(object_store.client(self.settings), bucket, self.table.name, DAY)
+        files = landing_files.files(object_store.client(self.settings), bucket, self.table.name, DAY)
         return extract(self.lake, url, self.table, columns, DAY, files, bucket, "run-1")
 
 
@@ -155,7 +156,7 @@ def test_what_the_server_cancels_is_no_fault_of_the_data(source: Source, monkeyp
     source.set_role("RESET ALL")
     monkeypatch.setitem(postgres_session.SESSION, "lock_timeout", "200ms")
     monkeypatch.setattr(
-        "rainbow_assets.pipeline.extract.passes", lambda *_: [DAY]
+        "rainbow_assets.landing.write.passes", lambda *_: [DAY]
     )  # it plans, and would meet the lock first
     columns = drift.check(source.url, source.table, {})
     source.lake.execute("DETACH DATABASE IF EXISTS source")
@@ -243,7 +244,7 @@ def test_tls_holds_for_every_client(source: Source, proxy: tuple[Proxy, Path], s
     with ducklake.connect(settings) as lake:
         there = Source(settings, lake, source.table.name)
         assert there.land().rows_written == 10
-        files = landing.files(object_store.client(settings), settings.s3_bucket, source.table.name, DAY)
+        files = landing_files.files(object_store.client(settings), settings.s3_bucket, source.table.name, DAY)
         register(lake, iceberg.connect(settings), there.table, files, DAY, "run-1")
         assert known_columns(lake, there.table)
         [(secrets,)] = lake.execute("SELECT string_agg(secret_string) FROM duckdb_secrets()").fetchall()

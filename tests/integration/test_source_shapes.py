@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from rainbow_assets.defs.landing.checks import known_result
-from rainbow_assets.pipeline import drift, fsck_content, reconcile, unplaced
-from rainbow_assets.pipeline.landing import Days
-from rainbow_assets.pipeline.register import known_columns
+from rainbow_assets.landing import drift, unplaced
+from rainbow_assets.landing.files import Days
+from rainbow_assets.raw import compare
+from rainbow_assets.raw.fsck import content as fsck_content
+from rainbow_assets.raw.register import known_columns
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import ducklake
 from rainbow_assets.systems.ducklake import quote
@@ -58,9 +60,9 @@ def verdict(shop: Shop, table: SourceTable = DETAILS) -> drift.Columns:
     return drift.check(shop.url, table, known_columns(shop.lake, table))
 
 
-def complete(shop: Shop, *days: date) -> reconcile.Completeness:
+def complete(shop: Shop, *days: date) -> compare.Completeness:
     looked_at = Days(days[0], days[-1])
-    return reconcile.source_in_raw(shop.lake, shop.url, DETAILS, verdict(shop), looked_at)
+    return compare.source_in_raw(shop.lake, shop.url, DETAILS, verdict(shop), looked_at)
 
 
 def told(shop: Shop) -> str:
@@ -251,7 +253,7 @@ def test_times_that_no_calendar_has_are_bounded_alike_on_both_sides(shop, open_s
     )
     first, last = "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"
     assert rows == [(bound, bound) for bound in (first, last, first, last, last, last, first)]
-    found = reconcile.source_in_raw(shop.lake, shop.url, DETAILS, verdict(shop), days)
+    found = compare.source_in_raw(shop.lake, shop.url, DETAILS, verdict(shop), days)
     assert (found.passed, found.rows) == (True, len(rows) + 4 * open_start)
     assert shop.ingest(days)[0].files == {}
 
@@ -283,7 +285,7 @@ def test_rows_of_which_raw_or_build_can_make_nothing_are_quarantined_and_the_res
     def run() -> unplaced.Unplaced:
         for table in (orders, products, DETAILS):
             shop.ingest(first, table)
-            assert reconcile.source_in_raw(shop.lake, shop.url, table, verdict(shop, table), first).passed
+            assert compare.source_in_raw(shop.lake, shop.url, table, verdict(shop, table), first).passed
         return unplaced.note(shop.lake, shop.url, DETAILS, verdict(shop), "run-1")
 
     found = run()

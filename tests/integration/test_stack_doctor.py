@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rainbow_assets import doctor
 from rainbow_assets.errors import DataError, RainbowError, TransientError
-from rainbow_assets.query import ask
+from rainbow_assets.ops import doctor
+from rainbow_assets.ops.query import ask
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.stack import credentials as stored

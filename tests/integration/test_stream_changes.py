@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from streams import batch, differences, following, needs_java, shop
 
-from rainbow_assets import doctor
 from rainbow_assets.defs.automation import signs
 from rainbow_assets.errors import RainbowError
+from rainbow_assets.ops import doctor
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed.sink import Position, Sink
+from rainbow_assets.speed.capture.sink import Position, Sink
 from rainbow_assets.speed.tables import FLUSHES, VISIBLE
 from rainbow_assets.systems import clickhouse
 from tests.integration.test_published import PARTITIONED

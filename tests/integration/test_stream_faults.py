@@ -11,8 +11,8 @@ from streams import await_flush, batch, catch_up, differences, kill, needs_java,
 from rainbow_assets.defs.automation import signs
 from rainbow_assets.errors import RainbowError, TransientError
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed import source
-from rainbow_assets.speed.sink import Position, Sink
+from rainbow_assets.speed.capture import source
+from rainbow_assets.speed.capture.sink import Position, Sink
 from rainbow_assets.speed.tables import FLUSHES
 from rainbow_assets.stack import lifecycle
 from rainbow_assets.systems import clickhouse

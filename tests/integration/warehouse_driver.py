@@ -17,11 +17,11 @@ from dbt.contracts.graph.manifest import Manifest
 
 from rainbow_assets.defs.transform.news import without_news
 from rainbow_assets.defs.transform.project import DBT_DIR, build_nodes
-from rainbow_assets.pipeline import builds
-from rainbow_assets.pipeline.register import LINEAGE
+from rainbow_assets.raw.register import LINEAGE
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake
 from rainbow_assets.tables import TABLES
+from rainbow_assets.transform import builds
 from tests.integration.warehouse_reference import Warehouse
 
 Row = dict[str, Any]

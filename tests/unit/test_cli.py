@@ -21,7 +21,7 @@ import pytest
 from rainbow_assets import cli
 from rainbow_assets.cli import formats
 from rainbow_assets.cli.stack import _duration, _quoted
-from rainbow_assets.query import Answer
+from rainbow_assets.ops.query import Answer
 from rainbow_assets.redact import redact
 from rainbow_assets.settings import PREFIX
 from rainbow_assets.stack.ports import free_ports

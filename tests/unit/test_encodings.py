@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rainbow_assets.settings import PROJECT_DIR, Settings
-from rainbow_assets.speed import logs
+from rainbow_assets.speed.capture import logs
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # a locale without UTF-8 that every machine has
 RUN = r"""

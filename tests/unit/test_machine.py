@@ -5,9 +5,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rainbow_assets import doctor_machine
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.machine import BASE, MIB, Machine, machine
+from rainbow_assets.ops.doctor import machine as doctor_machine
 from rainbow_assets.settings import Settings
 
 GIB = 1024 * MIB

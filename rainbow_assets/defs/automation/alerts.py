@@ -9,10 +9,10 @@ from functools import partial
 
 import dagster as dg
 
-from rainbow_assets.alerts.incidents import Incident, Observation
-from rainbow_assets.alerts.watch import Round, watch
 from rainbow_assets.defs.automation import events, signs
 from rainbow_assets.defs.automation.runs import fail_dead_runs
+from rainbow_assets.ops.alerts.incidents import Incident, Observation
+from rainbow_assets.ops.alerts.watch import Round, watch
 from rainbow_assets.settings import Settings
 
 NAME = "alerts"

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from rainbow_assets.alerts.incidents import Failure, Observation, latest
-from rainbow_assets.alerts.messages import moment
 from rainbow_assets.defs.automation.runs import step_failure
+from rainbow_assets.ops.alerts.incidents import Failure, Observation, latest
+from rainbow_assets.ops.alerts.messages import moment
 
 PAGE = 5_000  # events of a kind in one tick
 FIRST_LOOK = 86_400.0  # seconds that the first tick looks back

@@ -1,10 +1,10 @@
-"""The daily maintenance, and its schedule. Not here: what it does (`pipeline/maintain.py`)."""
+"""The daily maintenance, and its schedule. Not here: what it does (`ops/maintain`)."""
 
 import dagster as dg
 
 from rainbow_assets.defs.automation.jobs import default_status
 from rainbow_assets.defs.conventions import told_failures
-from rainbow_assets.pipeline.maintain import maintain
+from rainbow_assets.ops.maintain import maintain
 from rainbow_assets.settings import Settings
 
 

@@ -1,6 +1,6 @@
 """The weekly reconciliation of source and raw: an asset with what follows from it, its job and its schedule.
 
-Here: what the graph sees of it. Not here: the comparison and the landing (`pipeline/reconcile_source.py`).
+Here: what the graph sees of it. Not here: the comparison and the landing (`raw/reconcile/source.py`).
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from rainbow_assets.defs.automation.jobs import RECONCILIATION, default_status, 
 from rainbow_assets.defs.conventions import OWNERS, check_spec, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.defs.transform.totals import wrong_orders
-from rainbow_assets.pipeline import builds
-from rainbow_assets.pipeline.reconcile_land import Systems
-from rainbow_assets.pipeline.reconcile_source import all_days, is_ahead, reconcile
-from rainbow_assets.pipeline.reconcile_state import Found
+from rainbow_assets.raw.reconcile.land import Systems
+from rainbow_assets.raw.reconcile.source import all_days, is_ahead, reconcile
+from rainbow_assets.raw.reconcile.state import Found
 from rainbow_assets.tables import TABLES
+from rainbow_assets.transform import builds
 
 MISSED = "no_row_was_missed"
 WHOLE = "facts_hold_all_of_raw"

@@ -1,6 +1,6 @@
 """What Dagster knows of finished runs, into `lake.ops`: after each `rainbow run`, and by a sensor for all others.
 
-Here: reading Dagster's runs and events. Not here: the tables (`pipeline/records.py`).
+Here: reading Dagster's runs and events. Not here: the tables (`ops/records.py`).
 """
 
 import json
@@ -13,8 +13,8 @@ import dagster as dg
 from rainbow_assets.defs.automation.jobs import CODE_VERSION
 from rainbow_assets.defs.automation.runs import BEGAN
 from rainbow_assets.errors import TransientError
-from rainbow_assets.pipeline import records
-from rainbow_assets.pipeline.records import CheckResult, FinishedRun
+from rainbow_assets.ops import records
+from rainbow_assets.ops.records import CheckResult, FinishedRun
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.version import code_version

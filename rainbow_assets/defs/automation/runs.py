@@ -1,6 +1,6 @@
 """What is asked of runs that ended badly: why a step failed, and whether a run's process is still there.
 
-Not here: the running of a job (`launch.py`).
+Not here: the running of a job (`cli/launch.py`).
 """
 
 import re

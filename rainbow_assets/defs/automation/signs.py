@@ -12,12 +12,13 @@ from urllib.parse import quote
 
 import dagster as dg
 
-from rainbow_assets.alerts.incidents import Failure, Incident, Observation
-from rainbow_assets.alerts.messages import moment
 from rainbow_assets.defs.automation.days import PARTITIONED, not_run
 from rainbow_assets.errors import RainbowError
+from rainbow_assets.ops.alerts.incidents import Failure, Incident, Observation
+from rainbow_assets.ops.alerts.messages import moment
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed import source, standstill
+from rainbow_assets.speed.capture import source
+from rainbow_assets.speed.views import standstill
 
 State = Any  # of a sensor or schedule; dagster has no public name for these two
 Tick = Any

@@ -8,12 +8,15 @@ from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_fa
 from rainbow_assets.defs.landing.checks import check_results, check_specs
 from rainbow_assets.defs.partitions import DAILY, days_of
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import arrival, drift, landing, open_checks, reconcile, transactions, unplaced
-from rainbow_assets.pipeline.extract import extract
-from rainbow_assets.pipeline.open_checks import WHOLE
-from rainbow_assets.pipeline.register import LINEAGE, known_columns, once_first
+from rainbow_assets.landing import arrival, drift, transactions, unplaced
+from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.write import extract
+from rainbow_assets.raw import compare
+from rainbow_assets.raw.register import LINEAGE, known_columns, once_first
 from rainbow_assets.systems import ducklake, object_store, postgres
 from rainbow_assets.tables import TABLES, SourceTable
+from rainbow_assets.transform import open_checks
+from rainbow_assets.transform.open_checks import WHOLE
 
 
 def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
@@ -40,22 +43,22 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
         with told_failures(context):
             days = days_of(context, settings)
             source, bucket = settings.secret("source_url"), settings.s3_bucket
-            scope = landing.with_look_back(days, settings.lookback_days, settings.start_date)
+            scope = landing_files.with_look_back(days, settings.lookback_days, settings.start_date)
             found = transactions.wait(source, days.end, lake.patience, context.log.warning)
         with (
             told_failures(context),
             postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", f"landing.{table.name}"),
         ):
             connection = lake.connection
-            object_store.abort_uploads(lake.s3, bucket, f"{landing.PREFIX}/{table.name}/")
+            object_store.abort_uploads(lake.s3, bucket, f"{landing_files.PREFIX}/{table.name}/")
             columns = drift.check(source, table, known_columns(connection, table))
-            landed = landing.files(lake.s3, bucket, table.name, scope)
+            landed = landing_files.files(lake.s3, bucket, table.name, scope)
             older = once_first(connection, table, scope)
             done = extract(connection, source, table, columns, scope, landed, bucket, context.run.run_id, older)
             written, asset = done.files, f"landing/{table.name}"
             if open_checks.is_open(connection, asset, (WHOLE,), scope):  # what was broken is looked at again
-                written = reconcile.stated_rows(connection, landed) | written
-            broken = reconcile.broken_files(connection, written)
+                written = compare.stated_rows(connection, landed) | written
+            broken = compare.broken_files(connection, written)
             lost = f"{len(broken)} files have not the rows that were written" if broken else None
             open_checks.settle(
                 connection, settings.secret("catalog_url"), asset, {WHOLE: lost}, scope, context.run.run_id
@@ -67,7 +70,7 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
             without_day = unplaced.note(connection, source, table, columns, context.run.run_id)
         yield dg.MaterializeResult(
             metadata={
-                "dagster/uri": f"s3://{bucket}/{landing.PREFIX}/{table.name}/",
+                "dagster/uri": f"s3://{bucket}/{landing_files.PREFIX}/{table.name}/",
                 "dagster/column_schema": table_schema(columns.all | LINEAGE),
                 "days": str(days),
                 "looked_back_to": str(scope.oldest) if scope != days else None,
@@ -82,7 +85,7 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
             check_name=WHOLE,
             passed=not broken,
             description="The object store lost data: see its log." if broken else None,
-            # Once a run, not once a partition: the records of runs (pipeline/records.py) take the totals from here.
+            # Once a run, not once a partition: the records of runs (ops/records.py) take the totals from here.
             metadata={
                 "files": len(written),
                 "broken": broken[:5],

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from rainbow_assets.defs.conventions import check_spec, what_to_do
-from rainbow_assets.pipeline.arrival import Beyond, Delay, Late
-from rainbow_assets.pipeline.drift import Columns
-from rainbow_assets.pipeline.extract import Extracted
-from rainbow_assets.pipeline.open_checks import WHOLE
-from rainbow_assets.pipeline.transactions import Open
-from rainbow_assets.pipeline.unplaced import Unplaced
+from rainbow_assets.landing.arrival import Beyond, Delay, Late
+from rainbow_assets.landing.drift import Columns
+from rainbow_assets.landing.transactions import Open
+from rainbow_assets.landing.unplaced import Unplaced
+from rainbow_assets.landing.write import Extracted
 from rainbow_assets.tables import SourceTable
+from rainbow_assets.transform.open_checks import WHOLE
 
 KNOWN = "columns_are_known"
 IN_TIME = "rows_arrive_in_time"

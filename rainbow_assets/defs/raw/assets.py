@@ -14,10 +14,13 @@ from rainbow_assets.defs.raw.checks import (
     volume_results,
 )
 from rainbow_assets.defs.resources import Lake
-from rainbow_assets.pipeline import coverage, drift, landing, open_checks, reconcile, register, transactions, volume
-from rainbow_assets.pipeline.open_checks import AGREE, COMPLETE
+from rainbow_assets.landing import drift, transactions
+from rainbow_assets.landing import files as landing_files
+from rainbow_assets.raw import compare, coverage, register, volume
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES, SourceTable
+from rainbow_assets.transform import open_checks
+from rainbow_assets.transform.open_checks import AGREE, COMPLETE
 
 
 def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
@@ -43,14 +46,14 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
         settings = lake.settings
         with told_failures(context):
             days = days_of(context, settings)
-        earlier = landing.look_back(days, settings.lookback_days, settings.start_date)
-        scope = landing.with_look_back(days, settings.lookback_days, settings.start_date)
+        earlier = landing_files.look_back(days, settings.lookback_days, settings.start_date)
+        scope = landing_files.with_look_back(days, settings.lookback_days, settings.start_date)
         with (
             told_failures(context),
             postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", f"raw.{table.name}"),
         ):
             connection, source = lake.connection, settings.secret("source_url")
-            landed = landing.files(lake.s3, settings.s3_bucket, table.name, scope)
+            landed = landing_files.files(lake.s3, settings.s3_bucket, table.name, scope)
             asset, unchecked = f"raw/{table.name}", dict.fromkeys((COMPLETE, AGREE), open_checks.UNCHECKED)
             open_checks.prepare(connection)
             until_checked = open_checks.opening(asset, unchecked, days, context.run.run_id)
@@ -63,11 +66,9 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
             there = drift.check(source, table, columns)
             found = transactions.look(source, days.end)  # before the comparison, which then sees all that had ended
             complete = {
-                part: reconcile.source_in_raw(connection, source, table, there, part)
-                for part in (days, earlier)
-                if part
+                part: compare.source_in_raw(connection, source, table, there, part) for part in (days, earlier) if part
             }
-            agreement = reconcile.catalogs_agree(connection, lake.iceberg, table, landed, scope)
+            agreement = compare.catalogs_agree(connection, lake.iceberg, table, landed, scope)
             for part, looked in complete.items():
                 if part == days or looked.passed:  # of the days before, a failure is a warning
                     reasons = {COMPLETE: looked.reason, AGREE: agreement.reason}

@@ -9,13 +9,13 @@ from clickhouse_connect.driver.client import Client
 from rainbow_assets.defs.conventions import FRESH, NOTHING_NEW, OWNERS, check_spec, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.defs.transform.news import built_nothing
-from rainbow_assets.pipeline import audit, builds, open_checks
-from rainbow_assets.pipeline.publish import current, is_current, publish
-from rainbow_assets.pipeline.publish_compare import compare
-from rainbow_assets.pipeline.publish_lake import require_whole_build
-from rainbow_assets.pipeline.publish_tables import SERVED, Publication
-from rainbow_assets.speed.agreement import Agreement
+from rainbow_assets.serving.compare import compare
+from rainbow_assets.serving.lake import require_whole_build
+from rainbow_assets.serving.publish import current, is_current, publish
+from rainbow_assets.serving.tables import SERVED, Publication
+from rainbow_assets.speed.views.agreement import Agreement
 from rainbow_assets.systems import clickhouse, postgres
+from rainbow_assets.transform import audit, builds, open_checks
 
 EQUALS = "equals_the_lake"
 BY_DAY, AGREED = "sales_by_day", "speed_part_was_right"

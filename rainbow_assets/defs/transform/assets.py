@@ -20,8 +20,8 @@ from rainbow_assets.defs.resources import Lake
 from rainbow_assets.defs.transform.news import without_news
 from rainbow_assets.defs.transform.project import LayerTranslator, build_nodes, dbt_cli, dbt_tests, manifest
 from rainbow_assets.defs.transform.totals import RUN_ID
-from rainbow_assets.pipeline import builds, dbt_failures, repairs
 from rainbow_assets.systems import ducklake, object_store, scratch
+from rainbow_assets.transform import builds, dbt_failures, repairs
 
 BUILD, TEST = (["build", "--exclude-resource-type", "unit_test"], ["test", "--exclude-resource-type", "unit_test"])
 SAMPLE = 5

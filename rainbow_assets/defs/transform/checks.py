@@ -2,7 +2,7 @@
 
 `audit` blocks: it looks at whole tables of warehouse and marts before serving moves. `quality` warns of doubtful
 rows of the last build. The tests that stop a build in its middle are dbt's own. Not here: what is wrong
-(`pipeline/audit.py`) or doubtful (`pipeline/quality.py`).
+(`transform/audit.py`) or doubtful (`transform/quality.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -12,9 +12,9 @@ import dagster as dg
 from rainbow_assets.defs.conventions import check_spec, told_failures, what_to_do
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.defs.transform.news import built_nothing
-from rainbow_assets.pipeline import audit, open_checks, quality
-from rainbow_assets.pipeline.quality import STAGED, Finding, Window
 from rainbow_assets.systems import ducklake, postgres
+from rainbow_assets.transform import audit, open_checks, quality
+from rainbow_assets.transform.quality import STAGED, Finding, Window
 
 KEYS = "keys_are_valid"
 APART = "intervals_are_apart"

@@ -1,6 +1,6 @@
 """Whether a run has something to build, for the steps behind raw: where nothing is new, they leave all as it is.
 
-Not here: what is new (`pipeline/builds.py`).
+Not here: what is new (`transform/builds.py`).
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ import dagster as dg
 import duckdb
 
 from rainbow_assets.defs.transform.project import build_nodes
-from rainbow_assets.pipeline import builds, open_checks
-from rainbow_assets.pipeline.model_code import Node
+from rainbow_assets.transform import builds, open_checks
+from rainbow_assets.transform.model_code import Node
 
 
 def without_news(connection: duckdb.DuckDBPyConnection) -> list[str]:

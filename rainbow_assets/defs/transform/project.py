@@ -21,8 +21,8 @@ from packaging.version import Version
 
 from rainbow_assets.defs.automation.jobs import RECONCILIATION
 from rainbow_assets.defs.conventions import FRESH, OWNERS, what_to_do
-from rainbow_assets.pipeline.model_code import Node, nodes
 from rainbow_assets.settings import PROJECT_DIR
+from rainbow_assets.transform.model_code import Node, nodes
 
 DBT_DIR = PROJECT_DIR / "dbt_project"
 

@@ -7,9 +7,9 @@ import json
 import os
 
 from rainbow_assets.defs.transform.project import dbt_cli
-from rainbow_assets.pipeline import dbt_failures
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import scratch
+from rainbow_assets.transform import dbt_failures
 
 TEST = "assert_consistent_total_sales"
 RUN_ID = "DBT_ENV_CUSTOM_ENV_RUN_ID"  # macros/run_id.sql labels the snapshots with it

@@ -8,7 +8,7 @@ import pytest
 
 from rainbow_assets.errors import IncompleteError
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed import stream
+from rainbow_assets.speed.capture import stream
 
 
 class NoWorker:

@@ -1,0 +1,1 @@
+"""source -> landing: what the source gave, as append-only files. No Dagster."""

@@ -1,0 +1,1 @@
+"""What keeps the lakehouse small and tells about it: records, versions, doctor, maintenance, alerts. No Dagster."""

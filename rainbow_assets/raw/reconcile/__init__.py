@@ -1,0 +1,1 @@
+"""The source against raw, over all days. No Dagster."""

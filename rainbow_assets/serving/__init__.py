@@ -1,0 +1,1 @@
+"""marts -> ClickHouse: the served set, switched at once. No Dagster."""

@@ -1,0 +1,1 @@
+"""The source's log into ClickHouse, as it is written. No Dagster."""

@@ -1,0 +1,1 @@
+"""raw -> marts: what a build has to do, and what must hold of it. The SQL is dbt's (`dbt_project/`). No Dagster."""
