@@ -56,10 +56,11 @@ test: extras  ## unit, graph and integration tests
 soak: extras  ## the property and fault tests for longer: 1,000 other histories, every point of a run killed
 	HYPOTHESIS_PROFILE=soak $(BIN)/pytest $(addprefix tests/integration/test_,any_order.py builds.py faults.py batch.py maintain.py)
 
-check: extras  ## lint and types
+check: extras  ## lint, types, which way imports run
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/sqlfluff lint --processes 2 dbt_project/models dbt_project/tests/*.sql
 
 bench: extras  ## the benchmarks: ratios, as a table and as JSON

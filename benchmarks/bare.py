@@ -20,13 +20,13 @@ import duckdb
 from clickhouse_connect.driver.client import Client
 
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.write import postgres_source, source_query
 from rainbow_assets.serving.tables import SERVED
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import clickhouse, ducklake
 from rainbow_assets.systems.ducklake import literal
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 
 TRACKED = {
     "customer": "first_name, last_name, email",

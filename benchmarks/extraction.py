@@ -13,12 +13,12 @@ from benchmarks.harness import Result, agree, alternate, timed
 from benchmarks.sources import LAST, first_day, order_details
 from benchmarks.stack import Stack
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.write import extract, source_query
 from rainbow_assets.postgres_url import fields_of
 from rainbow_assets.stack.postgres import program
 from rainbow_assets.systems import ducklake
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 
 TARGET = 1.2
 TABLE = TABLES["orderdetails"]

@@ -22,13 +22,13 @@ from benchmarks.sources import LAST, SEED, first_day, shop
 from benchmarks.stack import Stack
 from rainbow_assets.landing import files as landing_files
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.write import extract
 from rainbow_assets.raw.register import register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.simulate import simulate
 from rainbow_assets.systems import ducklake, iceberg, object_store
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 
 TARGET = 1.1
 DAILY = ("orders", "orderdetails")  # the tables that have rows every day

@@ -14,6 +14,7 @@ from benchmarks.sources import LAST, shop
 from benchmarks.stack import Stack
 from rainbow_assets.serving.publish import publish
 from rainbow_assets.serving.tables import SERVED
+from rainbow_assets.speed.companion import LiveViews
 from rainbow_assets.systems import clickhouse, ducklake
 
 TARGET = 1.2
@@ -40,7 +41,7 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
                 database("rainbow")
 
                 def work() -> None:
-                    done = publish(settings, "benchmark", client, lake, full=True)
+                    done = publish(settings, "benchmark", client, lake, companion=LiveViews(), full=True)
                     rows.update({table.name: table.rows for table in done.tables})
 
                 return timed(work)

@@ -13,13 +13,13 @@ from benchmarks.sources import LAST, first_day, order_details
 from benchmarks.stack import Stack
 from rainbow_assets.landing import files as landing_files
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.write import extract
 from rainbow_assets.raw.reconcile.land import Systems
 from rainbow_assets.raw.reconcile.source import reconcile
 from rainbow_assets.raw.register import register
 from rainbow_assets.systems import ducklake, iceberg, object_store, postgres
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 
 SECONDS = 10.0
 TABLE = TABLES["orderdetails"]

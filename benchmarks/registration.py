@@ -9,11 +9,12 @@ from benchmarks.harness import Result, agree, timed
 from benchmarks.sources import LAST, first_day, order_details
 from benchmarks.stack import Stack
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days, LandingFile
+from rainbow_assets.landing.files import LandingFile
 from rainbow_assets.landing.write import extract
 from rainbow_assets.raw.register import register
 from rainbow_assets.systems import ducklake, iceberg
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 
 TARGET = 0.05
 TABLE = TABLES["orderdetails"]

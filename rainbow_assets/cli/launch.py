@@ -23,11 +23,11 @@ from rainbow_assets.defs.automation.reconciliation import MISSED, TABLES_FOUND
 from rainbow_assets.defs.automation.records import record_finished
 from rainbow_assets.defs.automation.runs import BEGAN, PROCESS, fail_dead_runs, process, step_failure
 from rainbow_assets.defs.conventions import BUILT_ANEW, NOTHING_NEW
-from rainbow_assets.defs.partitions import range_tags
 from rainbow_assets.defs.storage import storage_errors
 from rainbow_assets.errors import RainbowError
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import postgres_locks
+from rainbow_assets.window import range_tags
 
 LONG_STEPS = {"transform", "serving"}  # of many assets, each of which is told
 # The command line tells the progress itself; the whole log is in the Dagster UI.

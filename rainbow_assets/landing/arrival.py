@@ -9,11 +9,12 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import duckdb
 
-from rainbow_assets.landing.files import Days, LandingFile
+from rainbow_assets.landing.files import LandingFile
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import postgres
 from rainbow_assets.systems.ducklake import literal, quote
 from rainbow_assets.tables import SourceTable
+from rainbow_assets.window import Days
 
 SAMPLE = 5
 # A day is loaded on the next one: its oldest rows are then no older than this.

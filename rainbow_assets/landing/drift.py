@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rainbow_assets.errors import SchemaDriftError
+from rainbow_assets.landing.names import is_reserved
 from rainbow_assets.landing.values import RESCUED
-from rainbow_assets.raw.register import is_reserved
 from rainbow_assets.systems import postgres
 from rainbow_assets.tables import SourceTable
 

@@ -7,10 +7,11 @@ Here: `raw/<table>/change_date=YYYY-MM-DD/<unique>.parquet` and nothing else. No
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from rainbow_assets.systems import object_store
+from rainbow_assets.window import Days
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -38,55 +39,6 @@ class LandingFile:
     def is_made(self) -> bool:
         """Whether its rows were made by the reconciliation: that it is there does not mean that its day was loaded."""
         return self.key.rpartition("/")[2].startswith(MADE)
-
-
-@dataclass(frozen=True)
-class Days:
-    """A closed range of days; `open_start`: the first partition, which also takes everything older.
-
-    `since`: the same, but for what is not older than that day.
-    """
-
-    first: date
-    last: date
-    open_start: bool = False
-    since: date | None = None
-
-    def __contains__(self, day: date) -> bool:
-        """Whether `day` is in the range."""
-        return self.first <= day <= self.last
-
-    def __str__(self) -> str:
-        """`2026-01-01`, or `2026-01-01..2026-01-31`."""
-        return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
-
-    @property
-    def end(self) -> datetime:
-        """The moment at which they are over."""
-        return datetime.combine(self.last + timedelta(days=1), time.min)
-
-    @property
-    def oldest(self) -> date:
-        """The first day whose files may hold rows of these days: the first partition may have been another one."""
-        return date.min if self.open_start else self.since or self.first
-
-
-def look_back(days: Days, number: int, start: date) -> Days | None:
-    """The `number` days before `days`, whose rows may have come late; None where there are none.
-
-    `start`: the first partition, which takes what is older.
-    """
-    since = days.first - timedelta(days=number)
-    first, last = max(since, start), days.first - timedelta(days=1)
-    if days.open_start or first > last:
-        return None
-    return Days(first, last, since=since if since < first else None)
-
-
-def with_look_back(days: Days, number: int, start: date) -> Days:
-    """`days` and those that `look_back` gives before them."""
-    earlier = look_back(days, number, start)
-    return Days(earlier.first, days.last, since=earlier.since) if earlier else days
 
 
 def new_key(table: str, day: date, name: str) -> str:

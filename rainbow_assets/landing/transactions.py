@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from rainbow_assets.landing.files import Days
 from rainbow_assets.systems import postgres
+from rainbow_assets.window import Days
 
 SETTING = "RAINBOW_SOURCE_URL"
 LOOK_EVERY, SAY_EVERY = 1.0, 30.0  # seconds

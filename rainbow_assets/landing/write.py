@@ -15,11 +15,12 @@ import duckdb
 
 from rainbow_assets.landing import checksum, values
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days, LandingFile, new_key
+from rainbow_assets.landing.files import LandingFile, new_key
 from rainbow_assets.landing.source_errors import source_errors
 from rainbow_assets.systems import postgres
 from rainbow_assets.systems.ducklake import literal, postgres_secret, quote
 from rainbow_assets.tables import SourceTable
+from rainbow_assets.window import Days
 
 SETTING = "RAINBOW_SOURCE_URL"
 # The rows of a pass, until they are in files.

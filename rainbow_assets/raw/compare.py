@@ -10,12 +10,13 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from rainbow_assets.landing import checksum, values, write
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days, LandingFile
+from rainbow_assets.landing.files import LandingFile
 from rainbow_assets.landing.source_errors import source_errors
 from rainbow_assets.raw.register import SCHEMA
 from rainbow_assets.systems import ducklake, iceberg
 from rainbow_assets.systems.ducklake import LAKE, literal, quote
 from rainbow_assets.tables import SourceTable
+from rainbow_assets.window import Days
 
 SAMPLE = 5
 

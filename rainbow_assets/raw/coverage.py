@@ -10,9 +10,9 @@ from datetime import date, datetime, timedelta
 
 import duckdb
 
-from rainbow_assets.landing.files import Days
 from rainbow_assets.systems import ducklake
 from rainbow_assets.systems.ducklake import LAKE, literal
+from rainbow_assets.window import Days
 
 TABLES = ("orders", "orderdetails")  # what a sale is made of
 

@@ -11,10 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
-from rainbow_assets.landing.files import MADE, Days
+from rainbow_assets.landing.files import MADE
 from rainbow_assets.raw.register import SCHEMA
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems.ducklake import LAKE
+from rainbow_assets.window import Days
 
 LOOK_BACK = 28  # days before a run in which a day without data is told
 WEEKS, WEEKS_AT_LEAST = 8, 3  # how many same weekdays make a history

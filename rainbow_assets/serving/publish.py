@@ -15,6 +15,7 @@ from contextlib import closing, nullcontext
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 from clickhouse_connect.driver.client import Client
@@ -25,18 +26,36 @@ from rainbow_assets.serving import manifest, views
 from rainbow_assets.serving import store as serving_store
 from rainbow_assets.serving.compare import Difference, compare
 from rainbow_assets.serving.plan import Plan, make_plans
-from rainbow_assets.serving.tables import SERVED, SUPPORT, Entry, Publication, PublishedTable, Served
+from rainbow_assets.serving.tables import SERVED, Agreement, Entry, Publication, PublishedTable, Served
 from rainbow_assets.settings import Settings
-from rainbow_assets.speed import tables as live_tables
-from rainbow_assets.speed.views import agreement, prune
-from rainbow_assets.speed.views import define as live_views
-from rainbow_assets.speed.views.refresh import catch_up, refresh
 from rainbow_assets.systems import clickhouse, ducklake, object_store
 
 __all__ = ["SERVED", "Difference", "Publication", "compare", "current", "publish"]
 
 RETENTION = timedelta(minutes=10)
 SCRATCH = "publish"  # what ClickHouse cannot read from the lake's own files passes through here
+
+
+class Companion(Protocol):
+    """What readers see change in the same moment as the set, and what it needs for that. Each call gets ClickHouse."""
+
+    support: Sequence[Served]
+    """Tables of the lake that it needs beside the served ones; they are published with them."""
+
+    def prepare(self, client: Client) -> None:
+        """Make its own tables where they are missing; before anything is written."""
+
+    def stage(self, client: Client, publication: int, manifest: str) -> None:
+        """Make its part of the publication, whose slices `manifest` lists and which nobody sees yet."""
+
+    def compare(self, client: Client) -> Agreement:
+        """What it said before the switch, and says otherwise now."""
+
+    def follow(self, client: Client) -> None:
+        """Take in what came during the publication, and drop what that covers; after the switch."""
+
+    def code(self) -> Sequence[Path]:
+        """The files that make it: where they change, it is made anew."""
 
 
 def publish(
@@ -46,13 +65,13 @@ def publish(
     lake: duckdb.DuckDBPyConnection | None = None,
     *,
     served: Sequence[Served] = SERVED,
+    companion: Companion | None = None,
     full: bool = False,
     retention: timedelta = RETENTION,
 ) -> Publication:
     """Publish the lake's current snapshot; `full` writes every slice anew, whether it changed or not.
 
-    With the whole set (`served`'s default) goes what the live views need: what the speed layer adds to this publication
-    is there before it is seen.
+    With the set goes its `companion`, whose part of this publication is there before it is seen.
 
     `client` and `lake` are open connections to use; without them it opens its own, which takes half a second.
     Readers see the last publication until the very end, and then this one. Only slices that changed are written.
@@ -65,41 +84,35 @@ def publish(
     """
     servers = clickhouse.connect(settings) if client is None else nullcontext(client)
     lakes = ducklake.connect(settings, read_only=True) if lake is None else closing(lake.cursor())
-    live = served is SERVED
     with servers as server, lakes as reader, ducklake.transaction(reader):
         with clickhouse.errors(settings, "reading the manifest"):
-            if live:
-                live_tables.prepare(server)
+            if companion:
+                companion.prepare(server)
             manifest.prepare(server)
             previous, entries = manifest.newest(server)
             number = manifest.next_number(server, previous)
             stores = set(manifest.stores(server))
         snapshot, moment = serving_lake.newest_snapshot(reader)
-        plans = make_plans(reader, (*served, *(SUPPORT if live else ())), snapshot, entries, stores, full)
+        plans = make_plans(reader, _needed(served, companion), snapshot, entries, stores, full)
         with clickhouse.errors(settings, "preparing the stores"):
             _prepare(server, plans, number)
         seconds = {plan.table.served.name: _write(settings, server, reader, plan, number) for plan in plans}
         with clickhouse.errors(settings, "switching to the new publication"):
             _require_newest(server, previous)
             listed = [entry for plan in plans for entry in plan.entries(number, snapshot, moment)]
-            if live:
-                catch_up(server)  # before and after are compared by the same flush
+            if companion:
                 manifest.stage(server, number, run_id, listed)
-                refresh(server, number, manifest.STAGED)
-                live_views.define(server)
-                agreement.keep(server)
+                companion.stage(server, number, manifest.STAGED)
             manifest.switch(server, number, run_id, listed)
             _require_newest(server, number)
-            agreed = agreement.compare(server) if live and previous else None
-            if live:
-                catch_up(server)
-                prune.covered(server)
+            agreed = companion.compare(server) if companion and previous else None
+            if companion:
+                companion.follow(server)
         with clickhouse.errors(settings, "removing old publications"):
             for plan in plans:
                 views.settle(server, plan.table)
             manifest.remove_old(server, number, previous, retention, {plan.store for plan in plans})
-            if live:
-                manifest.sign(server, rules())
+            manifest.sign(server, rules(companion))
             published = _describe(server, number, listed, [table.name for table in served])
     _remove_scratch(settings)
     timed = tuple(replace(part, seconds=seconds[part.name]) for part in published.tables)
@@ -113,7 +126,7 @@ def current(client: Client) -> Publication | None:
     return _describe(client, number, entries, list(dict.fromkeys(entry.name for entry in entries))) if entries else None
 
 
-def is_current(client: Client, lake: duckdb.DuckDBPyConnection) -> bool:
+def is_current(client: Client, lake: duckdb.DuckDBPyConnection, companion: Companion | None = None) -> bool:
     """Whether what readers see is the lake as it is, published by the code of today.
 
     Raises:
@@ -121,7 +134,7 @@ def is_current(client: Client, lake: duckdb.DuckDBPyConnection) -> bool:
     """
     manifest.prepare(client)
     _, entries = manifest.newest(client)
-    if not entries or manifest.made_by(client) != rules():
+    if not entries or manifest.made_by(client) != rules(companion):
         return False
     with closing(lake.cursor()) as reader, ducklake.transaction(reader):
         snapshot, _ = serving_lake.newest_snapshot(reader)
@@ -130,16 +143,17 @@ def is_current(client: Client, lake: duckdb.DuckDBPyConnection) -> bool:
         return touched is not None and not any(
             uuids.get(table.served.name) not in (None, table.uuid)
             or serving_lake.has_changes(touched.get(str(table.id), {}))
-            for table in serving_lake.describe(reader, (*SERVED, *SUPPORT), snapshot)
+            for table in serving_lake.describe(reader, _needed(SERVED, companion), snapshot)
         )
 
 
-def rules() -> str:
-    """The identity of the code that makes a publication and the live views beside it: its own text."""
-    package = Path(__file__).parents[1]
-    files = [
-        path for name in ("serving", "speed") for kind in ("py", "sql") for path in package.glob(f"{name}/**/*.{kind}")
-    ]
+def _needed(served: Sequence[Served], companion: Companion | None) -> tuple[Served, ...]:
+    return (*served, *(companion.support if companion else ()))
+
+
+def rules(companion: Companion | None) -> str:
+    """The identity of the code that makes a publication and what goes with it: its own text."""
+    files = [*Path(__file__).parent.glob("*.py"), *(companion.code() if companion else ())]
     return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from rainbow_assets.speed.views.agreement import Agreement
-
 MARTS = (
     "total_sales",
     "sales_by_day",
@@ -39,12 +37,6 @@ SERVED: tuple[Served, ...] = (
     *(Served("marts", name, f"v_{name}_batch") for name in MARTS),
     *(Served("warehouse", name, name) for name in DIMENSIONS),
     Served("warehouse", "fact_sales", "fact_sales", slice_by="date_key"),
-)
-
-# What the live views need beside them; it changes with them.
-SUPPORT: tuple[Served, ...] = (
-    Served("ops", "batch_coverage", "batch_coverage"),
-    Served("staging", "stg_product_sellers", "product_sellers"),
 )
 
 
@@ -115,8 +107,16 @@ class PublishedTable:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """What a publication's companion had said otherwise before it, a line each; `reason`: why that is unknown."""
+
+    differences: tuple[object, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Publication:
-    """One complete set, as readers see it; `agreement`: whether the live views had said the same before it."""
+    """One complete set, as readers see it; `agreement`: whether its companion had said the same before it."""
 
     id: int
     run_id: str

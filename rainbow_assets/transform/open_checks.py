@@ -12,10 +12,10 @@ from datetime import date
 import duckdb
 
 from rainbow_assets.errors import DataError
-from rainbow_assets.landing.files import Days
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.systems.ducklake import LAKE, literal
+from rainbow_assets.window import Days
 
 TABLE = f"{LAKE}.ops.open_checks"
 COLUMNS = {

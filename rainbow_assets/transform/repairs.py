@@ -9,9 +9,9 @@ from datetime import date
 
 import duckdb
 
-from rainbow_assets.landing.files import Days
 from rainbow_assets.systems import ducklake
 from rainbow_assets.systems.ducklake import LAKE, literal
+from rainbow_assets.window import Days
 
 SCHEMA, TABLE = "warehouse", "fact_sales"
 

@@ -18,8 +18,8 @@ from rainbow_assets.definitions import defs
 from rainbow_assets.defs.automation import days
 from rainbow_assets.defs.automation.days import PARTITIONED, not_run
 from rainbow_assets.defs.automation.jobs import daily_batch_schedule
-from rainbow_assets.defs.partitions import PARTITION, days_of_run, range_tags
 from rainbow_assets.settings import Settings, yesterday
+from rainbow_assets.window import PARTITION, of_tags, range_tags
 
 ORIGIN = InProcessCodeLocationOrigin(
     LoadableTargetOrigin(module_name="rainbow_assets.definitions", attribute="defs"), location_name="rainbow"
@@ -42,7 +42,7 @@ def asked(instance: dg.DagsterInstance, night: str) -> str:
     request = daily_batch_schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at(night)))
     if isinstance(request, dg.SkipReason):
         return str(request.skip_message)
-    return str(days_of_run({PARTITION: request.partition_key} if request.partition_key else request.tags))
+    return str(of_tags({PARTITION: request.partition_key} if request.partition_key else request.tags))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_the_scheduler_takes_an_absence_of_a_week_in_one_run(instance: dg.Dagste
         with freeze_time(at("2026-03-01T09:30")):
             assert not any(launch_scheduled_runs(workspace, logging.getLogger("test"), at("2026-03-01T09:30"), {}))
         [run] = instance.get_runs()
-        assert str(days_of_run(run.tags)) == "2026-02-22..2026-02-28"
+        assert str(of_tags(run.tags)) == "2026-02-22..2026-02-28"
         assert run.status == dg.DagsterRunStatus.QUEUED
         assert asked(instance, "2026-03-02") == "2026-03-01"  # the queued run's days are not asked for twice
         instance.report_run_canceled(run)

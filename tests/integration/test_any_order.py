@@ -22,13 +22,13 @@ from soak import only_soak
 from rainbow_assets.defs.transform.news import without_news
 from rainbow_assets.landing import drift
 from rainbow_assets.landing import files as landing_files
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.write import extract
 from rainbow_assets.raw.register import known_columns, once_first, register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import ducklake, iceberg, object_store, postgres
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 from tests.integration.shop_histories import (
     BUILDS,
     HISTORIES,

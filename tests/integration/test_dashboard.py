@@ -16,11 +16,11 @@ from real_stack import RAINBOW, rainbow
 
 from rainbow_assets.dashboard import queries
 from rainbow_assets.dashboard.texts import count, money
-from rainbow_assets.landing.files import Days
 from rainbow_assets.settings import Settings
 from rainbow_assets.stack.ports import free_ports, is_open
 from rainbow_assets.systems import clickhouse, ducklake
 from rainbow_assets.transform import open_checks
+from rainbow_assets.window import Days
 
 st = pytest.importorskip("streamlit")
 AppTest = pytest.importorskip("streamlit.testing.v1").AppTest

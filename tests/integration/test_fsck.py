@@ -13,7 +13,7 @@ from real_stack import rainbow
 from rainbow_assets.errors import DataError
 from rainbow_assets.landing import checksum, drift
 from rainbow_assets.landing import files as landing_files
-from rainbow_assets.landing.files import Days, LandingFile, new_key
+from rainbow_assets.landing.files import LandingFile, new_key
 from rainbow_assets.landing.write import extract
 from rainbow_assets.raw import coverage
 from rainbow_assets.raw.fsck import Result, fsck
@@ -26,6 +26,7 @@ from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import ducklake, ducklake_books, iceberg, object_store, postgres
 from rainbow_assets.tables import TABLES
 from rainbow_assets.transform import builds, open_checks
+from rainbow_assets.window import Days
 
 pytestmark = pytest.mark.integration
 

@@ -18,15 +18,17 @@ from typing import Any
 import pytest
 from isolation import new_lake
 
-from rainbow_assets.landing.files import Days
 from rainbow_assets.raw import coverage
 from rainbow_assets.serving.publish import publish
+from rainbow_assets.serving.tables import Agreement
 from rainbow_assets.settings import Settings
+from rainbow_assets.speed.companion import LiveViews
 from rainbow_assets.speed.views import refresh as speed
-from rainbow_assets.speed.views.agreement import Agreement, DayDifference
+from rainbow_assets.speed.views.agreement import DayDifference
 from rainbow_assets.speed.views.refresh import catch_up, refresh
 from rainbow_assets.systems import clickhouse
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 from tests.integration import live_copy
 from tests.integration.shop_histories import SLOT, START, Put, Run
 from tests.integration.test_any_order import QUICKLY, Company
@@ -225,8 +227,9 @@ class LiveCompany(Company):
 
     def publish(self, occasion: str) -> Agreement | None:
         """Publish, and keep what was found of the live views before."""
-        self.agreements[occasion] = publish(self.settings, "run", self.client, self.lake).agreement
-        return self.agreements[occasion]
+        done = publish(self.settings, "run", self.client, self.lake, companion=LiveViews())
+        self.agreements[occasion] = done.agreement
+        return done.agreement
 
     def delete(self, table: str, key: tuple[int, ...]) -> None:
         """Delete a row of the source: as if it had never been."""
@@ -355,7 +358,7 @@ def test_only_refreshes_that_a_reader_may_have_found_are_kept(
     last = [refresh(company.client) for _ in range(4)]
     assert {(str(number),) for number in last} <= set(company.rows_of(parts))
     monkeypatch.setattr(speed, "KEPT", "INTERVAL 0 SECOND")
-    publish(company.settings, "run", company.client, company.lake, retention=timedelta(0))
+    publish(company.settings, "run", company.client, company.lake, companion=LiveViews(), retention=timedelta(0))
     newest = refresh(company.client)
     publications = company.rows_of("SELECT DISTINCT publication FROM publications")
     assert (str(newest),) in company.rows_of(parts)

@@ -16,7 +16,7 @@ from soak import only_soak
 
 from rainbow_assets.definitions import defs
 from rainbow_assets.errors import DataError
-from rainbow_assets.landing.files import Days, files, new_key
+from rainbow_assets.landing.files import files, new_key
 from rainbow_assets.ops.maintain import lake as maintain_lake
 from rainbow_assets.ops.maintain import maintain
 from rainbow_assets.raw.register import register
@@ -24,6 +24,7 @@ from rainbow_assets.serving.publish import compare
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import clickhouse, ducklake, ducklake_books, iceberg, object_store
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 from tests.integration.warehouse_driver import TABLE_NAMES, Lakehouse
 
 pytestmark = pytest.mark.integration

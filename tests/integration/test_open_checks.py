@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 
 from rainbow_assets.errors import DataError
-from rainbow_assets.landing.files import Days
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.transform import open_checks
 from rainbow_assets.transform.open_checks import UNCHECKED
+from rainbow_assets.window import Days
 
 pytestmark = pytest.mark.integration
 

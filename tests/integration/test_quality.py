@@ -12,13 +12,13 @@ import duckdb
 import pytest
 
 from rainbow_assets.landing import arrival
-from rainbow_assets.landing.files import Days
 from rainbow_assets.raw import compare, volume
 from rainbow_assets.settings import PROJECT_DIR, Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES
 from rainbow_assets.transform import audit, quality
+from rainbow_assets.window import Days
 from tests.integration.test_raw import Shop
 from tests.integration.test_warehouse import order, row
 from tests.integration.warehouse_driver import Lakehouse, at

@@ -9,7 +9,6 @@ import pytest
 
 from rainbow_assets.landing import drift
 from rainbow_assets.landing import files as landing_files
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.write import extract
 from rainbow_assets.raw.register import known_columns, register
 from rainbow_assets.settings import PROJECT_DIR, Settings
@@ -17,6 +16,7 @@ from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.stack.environment import shell_environment
 from rainbow_assets.systems import ducklake, iceberg, object_store, postgres
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 
 pytestmark = pytest.mark.integration
 

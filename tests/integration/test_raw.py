@@ -8,19 +8,21 @@ import duckdb
 import polars as pl
 import pytest
 
+from rainbow_assets import window
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.errors import RainbowError, SchemaDriftError, SettingsError, TransientError
 from rainbow_assets.landing import arrival, checksum, drift
 from rainbow_assets.landing import files as landing_files
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days
+from rainbow_assets.landing.names import LINEAGE
 from rainbow_assets.landing.write import extract, within
 from rainbow_assets.raw import compare
-from rainbow_assets.raw.register import LINEAGE, known_columns, once_first, register
+from rainbow_assets.raw.register import known_columns, once_first, register
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, postgres
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 
 pytestmark = pytest.mark.integration
 
@@ -189,10 +191,10 @@ def test_a_run_looks_back_for_what_came_late(shop):
         shop.sql(f"INSERT INTO orderdetails VALUES ({900 + number}, 1, 1, 1.00, NULL, '{time}', '{time}', NULL)")
     shop.sql("UPDATE orderdetails SET price = 7.77 WHERE id = 20")  # of March 1, under its old time
     columns = Columns(DETAILS.columns)
-    earlier = landing_files.look_back(day(MARCH_3), 2, start)
+    earlier = window.look_back(day(MARCH_3), 2, start)
     assert compare.source_in_raw(shop.lake, shop.url, DETAILS, columns, earlier).missing == 3
 
-    scope = landing_files.with_look_back(day(MARCH_3), 3, start)
+    scope = window.with_look_back(day(MARCH_3), 3, start)
     landed = shop.files(scope)
     done, _ = shop.ingest(scope)
     found = arrival.late(shop.lake, DETAILS, landed, done.files, day(MARCH_3))
@@ -200,7 +202,7 @@ def test_a_run_looks_back_for_what_came_late(shop):
     assert str(found) == "Late rows: 3 of 2026-03-01, 1 of 2026-03-02."
     assert {file.day for file in done.files} == {MARCH_1, MARCH_2, MARCH_3}
     assert shop.ingest(scope)[0].files == {}
-    for days in (day(MARCH_3), landing_files.look_back(day(MARCH_3), 3, start)):
+    for days in (day(MARCH_3), window.look_back(day(MARCH_3), 3, start)):
         assert compare.source_in_raw(shop.lake, shop.url, DETAILS, columns, days).passed
     everything = Days(start, MARCH_3, open_start=True)
     assert compare.source_in_raw(shop.lake, shop.url, DETAILS, columns, everything).sample == [

@@ -18,7 +18,6 @@ from rainbow_assets.defs.resources import Lake
 from rainbow_assets.errors import DataError, TransientError
 from rainbow_assets.landing import arrival, drift
 from rainbow_assets.landing import files as landing_files
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.write import extract
 from rainbow_assets.raw import compare as raw_compare
 from rainbow_assets.raw import volume
@@ -35,6 +34,7 @@ from rainbow_assets.systems import clickhouse, ducklake, iceberg, object_store, 
 from rainbow_assets.systems.ducklake import quote
 from rainbow_assets.tables import TABLES
 from rainbow_assets.transform import open_checks
+from rainbow_assets.window import Days
 from tests.integration.test_source_shapes import ODD
 from tests.integration.warehouse_driver import Lakehouse
 

@@ -15,7 +15,6 @@ from tls_proxy import Proxy, tls_proxy
 from rainbow_assets.errors import DataError, RainbowError, SettingsError, TransientError
 from rainbow_assets.landing import drift
 from rainbow_assets.landing import files as landing_files
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.source_errors import source_errors
 from rainbow_assets.landing.write import Extracted, extract, postgres_source
 from rainbow_assets.ops import doctor
@@ -26,6 +25,7 @@ from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.stack import credentials as stored
 from rainbow_assets.systems import ducklake, iceberg, object_store, postgres, postgres_session
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,6 @@ import pytest
 
 from rainbow_assets.defs.landing.checks import known_result
 from rainbow_assets.landing import drift, unplaced
-from rainbow_assets.landing.files import Days
 from rainbow_assets.raw import compare
 from rainbow_assets.raw.fsck import content as fsck_content
 from rainbow_assets.raw.register import known_columns
@@ -17,6 +16,7 @@ from rainbow_assets.shop.schema import create_schema
 from rainbow_assets.systems import ducklake
 from rainbow_assets.systems.ducklake import quote
 from rainbow_assets.tables import TABLES, SourceTable
+from rainbow_assets.window import Days
 from tests.integration.test_raw import DETAILS, MARCH_1, MARCH_2, MARCH_3, Shop, day
 from tests.integration.warehouse_driver import Lakehouse, at
 

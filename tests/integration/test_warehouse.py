@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from rainbow_assets.landing.files import Days
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake
 from rainbow_assets.transform import repairs
+from rainbow_assets.window import Days
 from tests.integration.warehouse_driver import TABLE_NAMES, Lakehouse, at
 
 pytestmark = pytest.mark.integration

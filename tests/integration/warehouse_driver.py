@@ -17,7 +17,7 @@ from dbt.contracts.graph.manifest import Manifest
 
 from rainbow_assets.defs.transform.news import without_news
 from rainbow_assets.defs.transform.project import DBT_DIR, build_nodes
-from rainbow_assets.raw.register import LINEAGE
+from rainbow_assets.landing.names import LINEAGE
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake
 from rainbow_assets.tables import TABLES

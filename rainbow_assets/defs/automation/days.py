@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from rainbow_assets.defs.partitions import days_of_run
+from rainbow_assets import window
 from rainbow_assets.settings import Settings
 from rainbow_assets.tables import TABLES
 
@@ -34,5 +34,5 @@ def not_run(instance: dg.DagsterInstance, settings: Settings, last: date) -> lis
 def under_way(instance: dg.DagsterInstance, job_name: str) -> Iterator[tuple[date, date]]:
     """The first and last days of the job's runs that are queued or going on."""
     for run in instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=GOING)):
-        if days := days_of_run(run.tags):
+        if days := window.of_tags(run.tags):
             yield days.first, days.last

@@ -7,7 +7,6 @@ follows from it (`rainbow_assets/alerts`).
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
 from functools import partial
 from urllib.parse import quote
 
@@ -16,16 +15,12 @@ import dagster as dg
 from rainbow_assets.defs.automation.runs import step_failure
 from rainbow_assets.ops.alerts.incidents import Failure, Observation, latest
 from rainbow_assets.ops.alerts.messages import moment
+from rainbow_assets.window import keys_of_tags
 
 PAGE = 5_000  # events of a kind in one tick
 FIRST_LOOK = 86_400.0  # seconds that the first tick looks back
 SETTLED = 60.0  # seconds after which an event with a lower number than one that was seen is no longer expected
 DAILY_LAYERS = ("landing", "raw")  # their checks are about the days of the run
-PARTITION, RANGE_START, RANGE_END = (
-    "dagster/partition",
-    "dagster/asset_partition_range_start",
-    "dagster/asset_partition_range_end",
-)
 ASSET_JOB = "__ASSET_JOB"  # the name that Dagster gives to a run of chosen assets
 
 
@@ -97,19 +92,6 @@ def read_day(instance: dg.DagsterInstance, ui_url: str, now: float) -> list[Obse
         cursor = following
 
 
-def days_of_run(tags: Mapping[str, str]) -> frozenset[str]:
-    """The days of a run, by its tags; none for a run without partitions."""
-    if day := tags.get(PARTITION):
-        return frozenset([day])
-    if not (tags.get(RANGE_START) and tags.get(RANGE_END)):
-        return frozenset()
-    try:
-        first, last = date.fromisoformat(tags[RANGE_START]), date.fromisoformat(tags[RANGE_END])
-    except ValueError:  # partitions of another kind
-        return frozenset([tags[RANGE_START], tags[RANGE_END]])
-    return frozenset(str(first + timedelta(days=n)) for n in range((last - first).days + 1))
-
-
 def _runs(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> dict[str, dg.DagsterRun]:
     wanted = list(run_ids)
     records = instance.get_run_records(dg.RunsFilter(run_ids=wanted)) if wanted else []
@@ -125,7 +107,7 @@ def _observation(
     if run is None or run.tags.get("dagster/will_retry") == "true":
         return None  # deleted meanwhile, or not over yet
     failed = event.event_type == dg.DagsterEventType.RUN_FAILURE
-    days = days_of_run(run.tags)
+    days = keys_of_tags(run.tags)
     name = _run_name(run)
     return Observation(
         f"run {name}",
@@ -144,7 +126,7 @@ def _check(
     ui_url: str,
 ) -> Observation:
     daily = run is not None and check.asset_key.path[0] in DAILY_LAYERS
-    days = days_of_run(run.tags) if run and daily else frozenset({check.partition} if check.partition else ())
+    days = keys_of_tags(run.tags) if run and daily else frozenset({check.partition} if check.partition else ())
     return Observation(
         f"check {check.asset_key.to_user_string()} {check.check_name}",
         record.timestamp,
@@ -195,7 +177,7 @@ def _run_failure(
     )
     good = next(
         (
-            ", ".join(part for part in (moment(one.end_time), _span(days_of_run(one.dagster_run.tags))) if part)
+            ", ".join(part for part in (moment(one.end_time), _span(keys_of_tags(one.dagster_run.tags))) if part)
             + f", run {one.dagster_run.run_id[:8]}"
             for one in past
             if one.end_time and one.end_time < record.timestamp and _run_name(one.dagster_run) == name

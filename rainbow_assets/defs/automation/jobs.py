@@ -5,10 +5,10 @@ from datetime import UTC, timedelta
 import dagster as dg
 
 from rainbow_assets.defs.automation import days
-from rainbow_assets.defs.partitions import range_tags
 from rainbow_assets.settings import Settings
 from rainbow_assets.stack.environment import is_embedded
 from rainbow_assets.version import code_version
+from rainbow_assets.window import range_tags
 
 CODE_VERSION = ".dagster/rainbow_code_version"  # that prefix keeps it out of the runs page
 

@@ -5,7 +5,7 @@ Here: reading Dagster's runs and events. Not here: the tables (`ops/records.py`)
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -18,10 +18,9 @@ from rainbow_assets.ops.records import CheckResult, FinishedRun
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.version import code_version
+from rainbow_assets.window import of_tags
 
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-PARTITION = "dagster/partition"
-RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
 def record_finished(instance: dg.DagsterInstance, settings: Settings) -> int:
@@ -67,13 +66,13 @@ def records_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 def _finished(record: dg.RunRecord) -> FinishedRun:
     run = record.dagster_run
-    first, last = (run.tags.get(tag, run.tags.get(PARTITION)) for tag in RANGE)
+    days = of_tags(run.tags)
     created = record.create_timestamp.replace(tzinfo=UTC).timestamp()
     return FinishedRun(
         run_id=run.run_id,
         job=run.job_name,
-        first_day=_day(first),
-        last_day=_day(last),
+        first_day=days.first if days else None,
+        last_day=days.last if days else None,
         started_at=_time(float(run.tags.get(BEGAN) or record.start_time or created)),
         ended_at=_time(record.end_time or record.update_timestamp.replace(tzinfo=UTC).timestamp()),
         status=run.status.value,
@@ -101,14 +100,6 @@ def _check_results(instance: dg.DagsterInstance, run_id: str) -> Iterator[CheckR
 def _plain(value: dg.MetadataValue[Any]) -> object:
     """A metadata value as JSON takes it: a table as its records."""
     return [row.data for row in value.records] if isinstance(value, dg.TableMetadataValue) else value.value
-
-
-def _day(key: str | None) -> date | None:
-    """The day of a daily partition; None for any other."""
-    try:
-        return date.fromisoformat(key or "")
-    except ValueError:
-        return None
 
 
 def _time(seconds: float) -> datetime:

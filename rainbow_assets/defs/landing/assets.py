@@ -4,15 +4,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from rainbow_assets import window
 from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_failures, what_to_do
 from rainbow_assets.defs.landing.checks import check_results, check_specs
 from rainbow_assets.defs.partitions import DAILY, days_of
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.landing import arrival, drift, transactions, unplaced
 from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.names import LINEAGE
 from rainbow_assets.landing.write import extract
 from rainbow_assets.raw import compare
-from rainbow_assets.raw.register import LINEAGE, known_columns, once_first
+from rainbow_assets.raw.register import known_columns, once_first
 from rainbow_assets.systems import ducklake, object_store, postgres
 from rainbow_assets.tables import TABLES, SourceTable
 from rainbow_assets.transform import open_checks
@@ -43,7 +45,7 @@ def landing_asset(table: SourceTable) -> dg.AssetsDefinition:
         with told_failures(context):
             days = days_of(context, settings)
             source, bucket = settings.secret("source_url"), settings.s3_bucket
-            scope = landing_files.with_look_back(days, settings.lookback_days, settings.start_date)
+            scope = window.with_look_back(days, settings.lookback_days, settings.start_date)
             found = transactions.wait(source, days.end, lake.patience, context.log.warning)
         with (
             told_failures(context),

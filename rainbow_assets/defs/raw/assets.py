@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from rainbow_assets import window
 from rainbow_assets.defs.conventions import FRESH, OWNERS, table_schema, told_failures
 from rainbow_assets.defs.partitions import DAILY, days_of
 from rainbow_assets.defs.raw.checks import (
@@ -16,6 +17,7 @@ from rainbow_assets.defs.raw.checks import (
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.landing import drift, transactions
 from rainbow_assets.landing import files as landing_files
+from rainbow_assets.landing.names import LINEAGE
 from rainbow_assets.raw import compare, coverage, register, volume
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.tables import TABLES, SourceTable
@@ -46,8 +48,8 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
         settings = lake.settings
         with told_failures(context):
             days = days_of(context, settings)
-        earlier = landing_files.look_back(days, settings.lookback_days, settings.start_date)
-        scope = landing_files.with_look_back(days, settings.lookback_days, settings.start_date)
+        earlier = window.look_back(days, settings.lookback_days, settings.start_date)
+        scope = window.with_look_back(days, settings.lookback_days, settings.start_date)
         with (
             told_failures(context),
             postgres.lock(settings.secret("catalog_url"), "RAINBOW_CATALOG_URL", f"raw.{table.name}"),
@@ -83,7 +85,7 @@ def raw_asset(table: SourceTable) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             metadata={
                 "dagster/table_name": f"{ducklake.LAKE}.{register.SCHEMA}.{table.name}",
-                "dagster/column_schema": table_schema(columns | register.LINEAGE),
+                "dagster/column_schema": table_schema(columns | LINEAGE),
                 "days": str(days),
                 # Dagster stamps one value on every partition of a range: the count is a partition's only for one.
                 **({"dagster/partition_row_count": sum(counts.values())} if days.first == days.last else {}),

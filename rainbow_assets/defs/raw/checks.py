@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import dagster as dg
 
 from rainbow_assets.defs.conventions import check_spec, what_to_do
-from rainbow_assets.landing.files import Days
 from rainbow_assets.raw.compare import Agreement, Completeness
 from rainbow_assets.raw.volume import Volumes
 from rainbow_assets.tables import SourceTable
 from rainbow_assets.transform.open_checks import AGREE, COMPLETE
+from rainbow_assets.window import Days
 
 NO_GAP = "no_day_is_empty"
 FRESH = "newest_day_is_there"

@@ -12,8 +12,8 @@ from rainbow_assets.defs.transform.news import built_nothing
 from rainbow_assets.serving.compare import compare
 from rainbow_assets.serving.lake import require_whole_build
 from rainbow_assets.serving.publish import current, is_current, publish
-from rainbow_assets.serving.tables import SERVED, Publication
-from rainbow_assets.speed.views.agreement import Agreement
+from rainbow_assets.serving.tables import SERVED, Agreement, Publication
+from rainbow_assets.speed.companion import LiveViews
 from rainbow_assets.systems import clickhouse, postgres
 from rainbow_assets.transform import audit, builds, open_checks
 
@@ -68,7 +68,7 @@ def serving(
 
     Whichever tables are asked for, the set is published whole. Checks alone compare what is there.
     """
-    settings, run_id = lake.settings, context.run.run_id
+    settings, run_id, live = lake.settings, context.run.run_id, LiveViews()
     url, selected = settings.secret("catalog_url"), context.selected_asset_keys
     with (
         told_failures(context),
@@ -84,10 +84,10 @@ def serving(
             open_checks.require_none(lake.connection, settings)
             require_whole_build(lake.connection)
             audit.require(lake.connection)
-            if not anew and built_nothing(context.run, lake.connection) and is_current(client, lake.connection):
+            if not anew and built_nothing(context.run, lake.connection) and is_current(client, lake.connection, live):
                 yield from _nothing_new(client, selected)
                 return
-            done = publish(settings, run_id, client, lake.connection, full=anew)
+            done = publish(settings, run_id, client, lake.connection, companion=live, full=anew)
         different = {
             difference.name: difference for difference in compare(settings, client, lake.connection, everything=anew)
         }

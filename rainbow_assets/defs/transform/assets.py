@@ -14,8 +14,8 @@ import duckdb
 from dagster_dbt import DbtCliInvocation, dbt_assets
 from dagster_dbt.errors import DagsterDbtCliRuntimeError
 
+from rainbow_assets import window
 from rainbow_assets.defs.conventions import BUILT_ANEW, NOTHING_NEW, table_schema, told_failures, what_to_do
-from rainbow_assets.defs.partitions import days_of_run
 from rainbow_assets.defs.resources import Lake
 from rainbow_assets.defs.transform.news import without_news
 from rainbow_assets.defs.transform.project import LayerTranslator, build_nodes, dbt_cli, dbt_tests, manifest
@@ -141,7 +141,7 @@ def _failing_rows(target: Path, file: str, connection: duckdb.DuckDBPyConnection
 
 def _repairs(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any]:
     """How many facts were written, and how many of them stand on days that are not the run's own."""
-    found = repairs.of_newest_build(lake.connection, days_of_run(context.run.tags))
+    found = repairs.of_newest_build(lake.connection, window.of_tags(context.run.tags))
     if found is None:
         return {}
     first = ", ".join(f"{day}: {rows}" for day, rows in list(found.repaired.items())[:FIRST_DAYS])

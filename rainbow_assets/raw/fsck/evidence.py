@@ -15,11 +15,12 @@ from pyiceberg.catalog.sql import SqlCatalog
 from rainbow_assets.landing import files as landing_files
 from rainbow_assets.landing.checksum import ROWS
 from rainbow_assets.landing.files import LandingFile
+from rainbow_assets.landing.names import LINEAGE
 from rainbow_assets.landing.values import RESCUED
 from rainbow_assets.raw.fsck import content as fsck_content
 from rainbow_assets.raw.fsck.content import Content, Unreadable
 from rainbow_assets.raw.fsck.findings import Entry, Evidence, Finding, Kind, judge
-from rainbow_assets.raw.register import LINEAGE, SCHEMA
+from rainbow_assets.raw.register import SCHEMA
 from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake, ducklake_books, iceberg, object_store
 from rainbow_assets.systems.ducklake import literal, one_line, quote

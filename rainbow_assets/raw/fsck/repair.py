@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
-from rainbow_assets.landing.files import PREFIX, Days
+from rainbow_assets.landing.files import PREFIX
 from rainbow_assets.raw import coverage
 from rainbow_assets.raw.fsck.evidence import Survey, Systems
 from rainbow_assets.raw.fsck.findings import Kind
@@ -20,6 +20,7 @@ from rainbow_assets.systems import ducklake, ducklake_books, iceberg
 from rainbow_assets.tables import SourceTable
 from rainbow_assets.transform import builds, open_checks
 from rainbow_assets.transform.open_checks import COMPLETE
+from rainbow_assets.window import Days
 
 RUN_ID = "fsck"
 GIVEN_UP = "files were given up"

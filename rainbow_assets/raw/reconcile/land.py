@@ -15,7 +15,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from rainbow_assets.errors import DataError
 from rainbow_assets.landing import drift
 from rainbow_assets.landing import files as landing_files
-from rainbow_assets.landing.files import Days, LandingFile
+from rainbow_assets.landing.files import LandingFile
 from rainbow_assets.raw import compare
 from rainbow_assets.raw.register import known_columns, register
 from rainbow_assets.settings import Settings
@@ -23,6 +23,7 @@ from rainbow_assets.systems import ducklake
 from rainbow_assets.tables import SourceTable
 from rainbow_assets.transform import open_checks
 from rainbow_assets.transform.open_checks import AGREE, COMPLETE, WHOLE
+from rainbow_assets.window import Days
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

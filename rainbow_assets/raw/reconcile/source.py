@@ -17,7 +17,7 @@ from rainbow_assets.errors import DataError
 from rainbow_assets.landing import drift, write
 from rainbow_assets.landing import files as landing_files
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days, LandingFile
+from rainbow_assets.landing.files import LandingFile
 from rainbow_assets.raw.compare import stated_rows
 from rainbow_assets.raw.reconcile import land, state
 from rainbow_assets.raw.reconcile.land import Systems
@@ -27,6 +27,7 @@ from rainbow_assets.settings import Settings
 from rainbow_assets.systems import ducklake, postgres
 from rainbow_assets.systems.ducklake import LAKE
 from rainbow_assets.tables import TABLES, SourceTable
+from rainbow_assets.window import Days
 
 
 def reconcile(

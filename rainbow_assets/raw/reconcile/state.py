@@ -19,12 +19,12 @@ import duckdb
 
 from rainbow_assets.landing import write
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.values import RESCUED
 from rainbow_assets.raw.register import SCHEMA
 from rainbow_assets.systems import ducklake
 from rainbow_assets.systems.ducklake import LAKE, literal, quote
 from rainbow_assets.tables import SourceTable
+from rainbow_assets.window import Days
 
 STATE = "memory.main.raw_state"  # a row a key: raw's newest version
 LATE = "memory.main.late"  # rows of the source that are not what counts of their (key, `updated_at`) in raw

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 from clickhouse_connect.driver.client import Client
 
+from rainbow_assets.serving.tables import Agreement
+
 SAID = "speed_said"
 # The flush that the live views show. On a server the stream may write another while a publication is made.
 SHOWS = (
@@ -33,14 +35,6 @@ class DayDifference:
             f"{self.day}: {self.order_count:+,} orders, {self.sales_quantity:+,} pieces, {self.sales_amount:+,} sales, "
             f"{self.profit:+,} profit"
         )
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """The days that differ; `reason`: why nothing can be said, or empty."""
-
-    differences: tuple[DayDifference, ...] = ()
-    reason: str = ""
 
 
 def keep(client: Client) -> None:

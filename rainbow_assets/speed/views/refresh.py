@@ -11,9 +11,15 @@ from importlib.resources import files
 
 from clickhouse_connect.driver.client import Client
 
-from rainbow_assets.serving.tables import SERVED, SUPPORT
+from rainbow_assets.serving.tables import SERVED, Served
 from rainbow_assets.speed import tables
 from rainbow_assets.systems.clickhouse import literal, quote
+
+# What the live views need of the lake beside what is served; it is published with it.
+SUPPORT: tuple[Served, ...] = (
+    Served("ops", "batch_coverage", "batch_coverage"),
+    Served("staging", "stg_product_sellers", "product_sellers"),
+)
 
 # A commit may become visible to other sessions this many seconds after its own time.
 MARGIN = 60

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from rainbow_assets.landing import files as landing_files
-from rainbow_assets.landing.files import Days, LandingFile
+from rainbow_assets.landing.files import LandingFile
+from rainbow_assets.window import Days
 
 JAN_1, JAN_2, JAN_3 = date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 3)
 
@@ -52,33 +53,6 @@ def test_a_listing_holds_its_days_and_no_others(first, last, expected):
 def test_a_listing_leaves_out_what_is_no_landing_file():
     store = Store(key(JAN_1), "raw/orders/change_date=2026-01-01/part.tmp", "raw/orders/readme.parquet")
     assert days_listed(store, Days(JAN_1, JAN_3)) == [JAN_1]
-
-
-def test_days_are_a_closed_range():
-    days = Days(JAN_1, JAN_2)
-    assert JAN_1 in days
-    assert JAN_2 in days
-    assert JAN_3 not in days
-    assert str(days) == "2026-01-01..2026-01-02"
-    assert str(Days(JAN_1, JAN_1)) == "2026-01-01"
-
-
-@pytest.mark.parametrize(
-    ("days", "number", "looked_back_on"),
-    [
-        (Days(JAN_3, JAN_3), 1, Days(JAN_2, JAN_2)),
-        (Days(JAN_3, JAN_3), 2, Days(JAN_1, JAN_2)),
-        (Days(JAN_3, JAN_3), 3, Days(JAN_1, JAN_2, since=date(2025, 12, 31))),  # JAN_1 takes what is older
-        (Days(JAN_2, JAN_3), 1, Days(JAN_1, JAN_1)),
-        (Days(JAN_3, JAN_3), 0, None),
-        (Days(JAN_1, JAN_3, open_start=True), 3, None),
-    ],
-)
-def test_what_is_looked_back_on(days, number, looked_back_on):
-    assert landing_files.look_back(days, number, JAN_1) == looked_back_on
-    scope = landing_files.with_look_back(days, number, JAN_1)
-    assert (scope.first, scope.last) == ((looked_back_on or days).first, days.last)
-    assert (scope.since, scope.open_start) == (looked_back_on.since if looked_back_on else None, days.open_start)
 
 
 def test_the_first_partition_lists_what_was_the_first_one_before():

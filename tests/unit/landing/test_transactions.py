@@ -4,8 +4,8 @@ from datetime import date, datetime
 
 import pytest
 
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.transactions import Open, Session
+from rainbow_assets.window import Days
 
 JAN_1, JAN_2, JAN_3 = (date(2026, 1, day) for day in (1, 2, 3))
 END = datetime.fromisoformat("2026-01-04")

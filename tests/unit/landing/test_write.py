@@ -3,9 +3,9 @@
 from datetime import date
 
 from rainbow_assets.landing.drift import Columns
-from rainbow_assets.landing.files import Days
 from rainbow_assets.landing.write import source_query, within
 from rainbow_assets.tables import TABLES
+from rainbow_assets.window import Days
 
 
 def test_a_day_is_half_open():
