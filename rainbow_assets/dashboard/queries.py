@@ -9,13 +9,13 @@ Values reach ClickHouse as parameters only.
 from dataclasses import dataclass, field
 from datetime import date
 
-from rainbow_assets.serving.tables import MARTS
+from rainbow_assets.speed.views import define
 
 TOP = 10  # sellers
 CUSTOMERS = 15
 WATERMARK = "SELECT * FROM v_watermark"
 # What must be there before anything can be shown.
-NEEDED = frozenset({"v_watermark", "v_sales", *(f"v_{name}{part}" for name in MARTS for part in ("", "_speed"))})
+NEEDED = frozenset({"v_watermark", "v_sales", *(f"v_{name}{part}" for name in define.LIVE for part in ("", "_speed"))})
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ import pytest
 from isolation import new_lake
 
 from rainbow_assets.raw import coverage
+from rainbow_assets.serving.compare import compare
 from rainbow_assets.serving.publish import publish
-from rainbow_assets.serving.tables import Agreement
+from rainbow_assets.serving.tables import SERVED, Agreement, Served
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed.companion import LiveViews
 from rainbow_assets.speed.views import refresh as speed
@@ -364,6 +365,25 @@ def test_only_refreshes_that_a_reader_may_have_found_are_kept(
     assert (str(newest),) in company.rows_of(parts)
     assert len(company.rows_of(parts)) == len(publications) == 2
     assert company.rows_of("SELECT uniqExact(publication) FROM speed_product_sales") == [(2,)]
+    assert not company.differences(STEPS[-1].live)
+
+
+@pytest.mark.usefixtures("wrong")
+def test_a_mart_without_a_live_twin_is_served_and_leaves_the_others_alone(
+    company: LiveCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = (*SERVED, Served("marts", "returns", "v_returns_batch"))
+    monkeypatch.setattr(speed, "SERVED", served)
+    company.lake.execute("CREATE TABLE lake.marts.returns AS SELECT 1 AS product_id, 2.50::DECIMAL(18, 2) AS amount")
+    for amount in ("2.50", "3.75"):
+        company.lake.execute("UPDATE lake.marts.returns SET amount = ?", [amount])
+        done = publish(company.settings, "run", company.client, company.lake, served=served, companion=LiveViews())
+        assert done.agreement == Agreement()
+        assert company.rows_of("SELECT * FROM v_returns_batch") == [(1, Decimal(amount))]
+        assert not company.differences(STEPS[-1].live)
+    assert not compare(company.settings, company.client, company.lake, served=served)
+    assert company.rows_of("EXISTS VIEW v_returns") == [(0,)]
+    assert company.publish("without it again") == Agreement()
     assert not company.differences(STEPS[-1].live)
 
 

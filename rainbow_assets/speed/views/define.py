@@ -4,7 +4,8 @@ Here: which views there are, and how they pass from one definition to the next. 
 batch part (`serving/views.py`) and the speed part (`refresh.py`).
 
 `v_<name>_speed` is what the changes add to `v_<name>_batch`, in the same grain; it may be negative. `v_<name>` has the
-columns of the batch view over both. `v_sales` has every sale once, `v_watermark` says how new each part is.
+columns of the batch view over both. A mart without that file has no live twin. `v_sales` has every sale once,
+`v_watermark` says how new each part is.
 """
 
 import hashlib
@@ -15,14 +16,17 @@ from clickhouse_connect.driver.client import Client
 from rainbow_assets.serving.tables import MARTS
 from rainbow_assets.systems.clickhouse import literal, quote
 
+SQL = files("rainbow_assets.speed.views").joinpath("sql", "views")
+LIVE = tuple(name for name in MARTS if SQL.joinpath(f"v_{name}_speed.sql").is_file())
+
 # A view stands after those that it reads.
 VIEWS = (
     "speed_lines",
     "speed_newest_names",
-    *(f"v_{name}_speed" for name in MARTS),
+    *(f"v_{name}_speed" for name in LIVE),
     "v_sales_by_day",
     "speed_all_products",
-    *(f"v_{name}" for name in MARTS if name != "sales_by_day"),
+    *(f"v_{name}" for name in LIVE if name != "sales_by_day"),
     "v_sales",
     "v_watermark",
 )
@@ -32,9 +36,8 @@ def define(client: Client) -> None:
     """Create the views that are missing, and replace those that were defined otherwise."""
     query = "SELECT name, comment FROM system.tables WHERE database = currentDatabase() AND engine = 'View'"
     known = {row[0]: row[1] for row in client.query(query).result_rows}
-    folder = files("rainbow_assets.speed.views").joinpath("sql", "views")
     for view in VIEWS:
-        definition = folder.joinpath(f"{view}.sql").read_text(encoding="utf-8")
+        definition = SQL.joinpath(f"{view}.sql").read_text(encoding="utf-8")
         mark = f"definition {hashlib.sha256(definition.encode()).hexdigest()[:16]}"
         if known.get(view) != mark:
             client.command(f"CREATE OR REPLACE VIEW {quote(view)} AS {definition} COMMENT {literal(mark)}")
