@@ -42,6 +42,9 @@ class Companion(Protocol):
     support: Sequence[Served]
     """Tables of the lake that it needs beside the served ones; they are published with them."""
 
+    views: Sequence[str]
+    """The views that it makes in ClickHouse."""
+
     def prepare(self, client: Client) -> None:
         """Make its own tables where they are missing; before anything is written."""
 
@@ -109,6 +112,8 @@ def publish(
             if companion:
                 companion.follow(server)
         with clickhouse.errors(settings, "removing old publications"):
+            if companion:
+                views.remove_others(server, {*companion.views, *(table.view for table in _needed(served, companion))})
             for plan in plans:
                 views.settle(server, plan.table)
             manifest.remove_old(server, number, previous, retention, {plan.store for plan in plans})

@@ -5,12 +5,20 @@ Here: their definitions, and how they pass from one set of columns to the next. 
 """
 
 import hashlib
+from collections.abc import Collection
 
 from clickhouse_connect.driver.client import Client
 
 from rainbow_assets.serving.store import columns_of, store_of
 from rainbow_assets.serving.tables import LakeTable
 from rainbow_assets.systems.clickhouse import literal, quote
+
+MARK = "definition "  # begins the comment of every view that is made here or goes with these
+
+
+def mark_of(definition: str) -> str:
+    """The comment of a view, by which it is known whether it is defined so."""
+    return f"{MARK}{hashlib.sha256(definition.encode()).hexdigest()[:16]}"
 
 
 def ready(client: Client, table: LakeTable, base: str | None) -> None:
@@ -37,6 +45,17 @@ def settle(client: Client, table: LakeTable) -> None:
     ready(client, table, None)
 
 
+def remove_others(client: Client, served: Collection[str]) -> None:
+    """Remove the views of what is served no more: they would be empty, and then fail. Those of other makers stay."""
+    query = (
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' "
+        f"AND match(comment, {literal(f'^{MARK}[0-9a-f]{{16}}$')})"
+    )
+    for (view,) in client.query(query).result_rows:
+        if view not in served:
+            client.command(f"DROP VIEW IF EXISTS {quote(view)}")
+
+
 def _define(client: Client, table: LakeTable, columns: dict[str, str], branches: dict[str, dict[str, str]]) -> None:
     """Replace the view, if it differs.
 
@@ -54,7 +73,7 @@ def _define(client: Client, table: LakeTable, columns: dict[str, str], branches:
         selects.append(f"SELECT {values} FROM {quote(store)} WHERE {key} IN ({chosen})")
     definition = " UNION ALL ".join(selects)
     view = table.served.view
-    mark = f"definition {hashlib.sha256(definition.encode()).hexdigest()[:16]}"
+    mark = mark_of(definition)
     query = "SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = {view:String}"
     if client.query(query, parameters={"view": view}).result_rows != [(mark,)]:
         client.command(f"CREATE OR REPLACE VIEW {quote(view)} AS {definition} COMMENT {literal(mark)}")

@@ -18,6 +18,7 @@ class LiveViews:
     """A `Companion` of `serving.publish`."""
 
     support: Sequence[Served] = SUPPORT
+    views: Sequence[str] = define.VIEWS
 
     def prepare(self, client: Client) -> None:
         """Make the speed layer's tables where they are missing."""

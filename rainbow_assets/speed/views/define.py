@@ -8,12 +8,12 @@ columns of the batch view over both. A mart without that file has no live twin. 
 `v_watermark` says how new each part is.
 """
 
-import hashlib
 from importlib.resources import files
 
 from clickhouse_connect.driver.client import Client
 
 from rainbow_assets.serving.tables import MARTS
+from rainbow_assets.serving.views import mark_of
 from rainbow_assets.systems.clickhouse import literal, quote
 
 SQL = files("rainbow_assets.speed.views").joinpath("sql", "views")
@@ -38,6 +38,6 @@ def define(client: Client) -> None:
     known = {row[0]: row[1] for row in client.query(query).result_rows}
     for view in VIEWS:
         definition = SQL.joinpath(f"{view}.sql").read_text(encoding="utf-8")
-        mark = f"definition {hashlib.sha256(definition.encode()).hexdigest()[:16]}"
+        mark = mark_of(definition)
         if known.get(view) != mark:
             client.command(f"CREATE OR REPLACE VIEW {quote(view)} AS {definition} COMMENT {literal(mark)}")
