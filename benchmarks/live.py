@@ -19,11 +19,11 @@ from benchmarks.harness import Result, agree, alternate, timed
 from benchmarks.lakes import rainbow_run
 from benchmarks.sources import LAST, SEED, first_day, shop
 from benchmarks.stack import Stack
-from rainbow_assets.serving.tables import MARTS
 from rainbow_assets.settings import Settings
 from rainbow_assets.shop.simulate import simulate
 from rainbow_assets.speed.capture.sink import Flushed
 from rainbow_assets.speed.capture.stream import Stream
+from rainbow_assets.speed.views.define import LIVE
 from rainbow_assets.speed.views.refresh import catch_up
 from rainbow_assets.systems import clickhouse
 
@@ -51,7 +51,7 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
             )
             each = {
                 name: round(_ask(client, f"v_{name}", TIMES) / _ask(client, f"v_{name}_batch", TIMES), 2)
-                for name in MARTS
+                for name in LIVE
             }
         waits = _waits(settings, url, seconds)
     facts = {
@@ -67,7 +67,7 @@ def measure(stack: Stack, rounds: int, quick: bool) -> Result:
 
 def _ask(client: Client, view: str, times: int) -> float:
     """The seconds of reading the view, or all seven where its name is a pattern."""
-    names = [view.format(name) for name in MARTS] if "{}" in view else [view]
+    names = [view.format(name) for name in LIVE] if "{}" in view else [view]
     return timed(lambda: [client.query(f"SELECT * FROM {name}") for name in names for _ in range(times)])
 
 

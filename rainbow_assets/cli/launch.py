@@ -39,7 +39,7 @@ class Outcome:
     """How a run ended. `failures`, `warnings`, `notes`: what went wrong, should be seen, is good to know, and where.
 
     `idle`: the tables that were left as they were, as there was no news. `found`: of a reconciliation, what it found of
-    each table (`reconcile_state.Found`).
+    each table (`raw.reconcile.state.Found`).
     """
 
     run_id: str

@@ -1,7 +1,7 @@
 """Transactions that are open in the source: their rows may have an `updated_at` of a day that is over, yet unseen.
 
 Here: which there are, and the waiting for their end. Not here: what a run makes of those that do not end (`defs/`,
-`raw/coverage.py`), and the rows that come late all the same (`landing/files.py`).
+`raw/coverage.py`), and the rows that come late all the same (`window.look_back`).
 """
 
 import time

@@ -74,7 +74,8 @@ def publish(
 ) -> Publication:
     """Publish the lake's current snapshot; `full` writes every slice anew, whether it changed or not.
 
-    With the set goes its `companion`, whose part of this publication is there before it is seen.
+    With the set goes its `companion`, whose part of this publication is there before it is seen; `served` is then all
+    that is served, and views of anything else go.
 
     `client` and `lake` are open connections to use; without them it opens its own, which takes half a second.
     Readers see the last publication until the very end, and then this one. Only slices that changed are written.
@@ -106,18 +107,19 @@ def publish(
             if companion:
                 manifest.stage(server, number, run_id, listed)
                 companion.stage(server, number, manifest.STAGED)
+                # Before the switch: a view of what is not in the new publication would show a part of it, or nothing.
+                views.remove_others(server, {*companion.views, *(table.view for table in _needed(served, companion))})
             manifest.switch(server, number, run_id, listed)
             _require_newest(server, number)
             agreed = companion.compare(server) if companion and previous else None
             if companion:
                 companion.follow(server)
         with clickhouse.errors(settings, "removing old publications"):
-            if companion:
-                views.remove_others(server, {*companion.views, *(table.view for table in _needed(served, companion))})
             for plan in plans:
                 views.settle(server, plan.table)
             manifest.remove_old(server, number, previous, retention, {plan.store for plan in plans})
-            manifest.sign(server, rules(companion))
+            if served is SERVED:
+                manifest.sign(server, rules(companion))
             published = _describe(server, number, listed, [table.name for table in served])
     _remove_scratch(settings)
     timed = tuple(replace(part, seconds=seconds[part.name]) for part in published.tables)

@@ -20,9 +20,9 @@ import pytest
 from real_stack import RAINBOW, kill, rainbow
 
 from rainbow_assets.errors import RainbowError
-from rainbow_assets.serving.tables import MARTS
 from rainbow_assets.settings import Settings
 from rainbow_assets.speed.capture import java
+from rainbow_assets.speed.views.define import LIVE
 from rainbow_assets.stack import lifecycle
 from rainbow_assets.stack.ports import free_ports
 from rainbow_assets.systems import clickhouse
@@ -115,7 +115,7 @@ class Lakehouse:
         """The views as PostgreSQL computes them."""
         with psycopg.connect(self.settings.secret("source_url")) as connection:
             connection.execute(SOURCE_VIEWS.encode())
-            return {name: _sorted(connection.execute(f"SELECT * FROM {name}").fetchall()) for name in MARTS}
+            return {name: _sorted(connection.execute(f"SELECT * FROM {name}").fetchall()) for name in LIVE}
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         with clickhouse.connect(self.settings, wait=60) as client:
@@ -123,7 +123,7 @@ class Lakehouse:
 
     def live(self) -> dict[str, list[tuple[Any, ...]]]:
         with clickhouse.connect(self.settings, wait=60) as client:
-            return {name: _sorted(client.query(f"SELECT * FROM v_{name}").result_rows) for name in MARTS}
+            return {name: _sorted(client.query(f"SELECT * FROM v_{name}").result_rows) for name in LIVE}
 
     def await_stream(self) -> None:
         """Until all that was committed by now is in ClickHouse: what is committed after it is read after it."""
@@ -135,7 +135,7 @@ class Lakehouse:
         self.await_stream()
         expected = self.source()
         found = self.live()
-        for name in MARTS:
+        for name in LIVE:
             assert found[name] == expected[name], (name, after)
 
 

@@ -69,7 +69,7 @@ class Shop:
             done = extract(self.lake, self.url, table, columns, days, held, self.bucket, "run-1")
             register(self.lake, self.systems.catalog, table, [*held, *done.files], days, "run-1")
 
-    def raw_compare(self, first: date | None = None, last: date | None = None, **options: Any) -> dict[str, Found]:
+    def reconcile(self, first: date | None = None, last: date | None = None, **options: Any) -> dict[str, Found]:
         days = all_days(self.settings, first, last)
         options = {"tables": (DETAILS, CUSTOMERS)} | options
         found = reconcile_source(self.systems, days, "run-2", lambda note: None, **options)

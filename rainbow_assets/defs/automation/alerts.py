@@ -1,4 +1,4 @@
-"""The sensor that watches: every 30 s it looks at what happened and lets `rainbow_assets/alerts` decide.
+"""The sensor that watches: every 30 s it looks at what happened and lets `rainbow_assets/ops/alerts` decide.
 
 Not here: what is looked at (`events.py`, `signs.py`), when a message is due, and how it is sent.
 """

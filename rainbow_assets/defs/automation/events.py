@@ -1,7 +1,7 @@
 """Dagster's events as observations: runs that ended and checks that were evaluated, each read once in its order.
 
 Here: the reading of the event log with a cursor. Not here: what is seen without events (`signs.py`), and what
-follows from it (`rainbow_assets/alerts`).
+follows from it (`rainbow_assets/ops/alerts`).
 """
 
 import json
