@@ -54,7 +54,7 @@ test: extras  ## unit, graph and integration tests
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 soak: extras  ## the property and fault tests for longer: 1,000 other histories, every point of a run killed
-	HYPOTHESIS_PROFILE=soak $(BIN)/pytest $(addprefix tests/integration/test_,any_order.py builds.py faults.py batch.py maintain.py)
+	HYPOTHESIS_PROFILE=soak $(BIN)/pytest $(addprefix tests/integration/test_,any_order.py builds.py faults.py batch.py maintain.py add_a_mart.py)
 
 check: extras  ## lint, types, which way imports run
 	$(BIN)/ruff format --check .

@@ -9,13 +9,9 @@ Values reach ClickHouse as parameters only.
 from dataclasses import dataclass, field
 from datetime import date
 
-from rainbow_assets.speed.views import define
-
 TOP = 10  # sellers
 CUSTOMERS = 15
 WATERMARK = "SELECT * FROM v_watermark"
-# What must be there before anything can be shown.
-NEEDED = frozenset({"v_watermark", "v_sales", *(f"v_{name}{part}" for name in define.LIVE for part in ("", "_speed"))})
 
 
 @dataclass(frozen=True)
@@ -141,6 +137,9 @@ WHOLE = {
         LEFT JOIN v_customer_ranking_speed AS l ON l.customer_id = v.customer_id
         ORDER BY customer_rank, customer_id""",
 }
+
+# What must be there before anything can be shown.
+NEEDED = frozenset({"v_watermark", "v_sales", *(f"v_{name}{part}" for name in WHOLE for part in ("", "_speed"))})
 
 # Every sale once (`shown`), and what the changes took away from the batch part: so `live` means what it means in the
 # views `v_<name>_speed`, what the changes add.
