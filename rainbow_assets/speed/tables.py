@@ -23,15 +23,13 @@ NO_DAY = "1900-01-01"
 
 # The columns that the live views are made of; the source may lack the others.
 AUDIT = ("created_at", "updated_at", "deleted_at")
-NEEDED = {
+NEEDED = {table.name: (*table.key, "updated_at") for table in TABLES.values()} | {
     "categories": ("id", "name", *AUDIT),
-    "brands": ("id", "updated_at"),
     "sellers": ("id", "name", *AUDIT),
     "promotions": ("id", "price_treatment", "coupon_type", "promo_begin", "promo_end", *AUDIT),
     "payments": ("id", "name", "type", *AUDIT),
     "customers": ("id", "first_name", "last_name", *AUDIT),
     "products": ("id", "name", "price", "original_price", "category_id", "seller_id", *AUDIT),
-    "inventories": ("id", "updated_at"),
     "orders": ("id", "customer_id", "payment_id", *AUDIT),
     "orderdetails": ("id", "product_id", "quantity", "price", "promotion_id", *AUDIT),
 }
