@@ -15,7 +15,7 @@ from tests.integration.warehouse_driver import Lakehouse
 pytestmark = pytest.mark.integration
 
 NAMES = sorted(
-    test["name"]
+    f"{test['model']}.{test['name']}"
     for file in (DBT_DIR / "models").rglob("*.yml")
     for test in yaml.safe_load(file.read_text()).get("unit_tests", ())
 )
@@ -31,11 +31,11 @@ def lakehouse(shared_settings: Settings, tmp_path_factory: pytest.TempPathFactor
 
 
 def outcomes(lakehouse: Lakehouse) -> dict[str, str]:
-    """What became of each unit test, by its name: "pass", or what dbt says of it."""
+    """What became of each unit test, by its model and name: "pass", or what dbt says of it."""
     lakehouse.dbt("test", "--select", "test_type:unit")
     results = json.loads((lakehouse.folder / "target" / "run_results.json").read_text())["results"]
     tests = [one for one in results if one["unique_id"].startswith("unit_test.")]
-    return {one["unique_id"].rpartition(".")[2]: str(one["message"] or one["status"]) for one in tests}
+    return {one["unique_id"].split(".", 2)[2]: str(one["message"] or one["status"]) for one in tests}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,6 @@ def altered(lakehouse: Lakehouse, tmp_path: Path) -> Iterator[Path]:
 def test_a_wrong_model_fails_them(lakehouse: Lakehouse, altered: Path) -> None:
     macro = altered / "macros" / "scd2.sql"
     macro.write_text(macro.read_text().replace("timestamp '2100-01-01'", "timestamp '2099-12-31'"))
-    told = outcomes(lakehouse)["a_version_lasts_until_the_next_one_or_its_own_delete"]
+    told = outcomes(lakehouse)["dim_customers.a_version_lasts_until_the_next_one_or_its_own_delete"]
     assert "differs from" in told
     assert "2099-12-31" in told
