@@ -203,10 +203,11 @@ def _embedded(path: Path, wait: float) -> Client:
 def _configure(path: Path) -> Path:
     """The engine's settings, beside the database; without them it takes a `config.xml` of the current folder."""
     file, memory = path.with_name(f"{path.name}.xml"), machine().clickhouse
-    # A draft of its own: the threads of one process may open the database at once.
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}.", delete=False) as draft:
-        draft.write(CONFIGURATION.format(memory=memory, marks=memory // 8))
-    Path(draft.name).replace(file)
+    # Aside, and each thread in a place of its own: several may open the database at once.
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".clickhouse-") as aside:
+        draft = Path(aside) / file.name
+        draft.write_text(CONFIGURATION.format(memory=memory, marks=memory // 8), encoding="utf-8")
+        draft.replace(file)
     return file
 
 

@@ -40,8 +40,8 @@ def run(settings: Settings, port: int, say: Callable[[str], None]) -> None:
         RainbowError: a part ended by itself, or the page does not come; the message holds the last line of the log.
     """
     log = settings.home / "logs" / "ui.log"
-    say(f"Starting the Dagster UI: the graph, its daemon and the page, in about 20 s. Log: {log}")
     with suppress(_Ended), _signals(), tempfile.TemporaryDirectory(prefix="rainbow-ui-") as folder, _parts() as parts:
+        say(f"Starting the Dagster UI: the graph, its daemon and the page, in about 20 s. Log: {log}")
         socket, workspace = Path(folder) / "graph.sock", Path(folder) / "workspace.yaml"
         server = {"socket": str(socket), "location_name": "rainbow"}
         workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")  # JSON is YAML

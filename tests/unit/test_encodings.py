@@ -35,7 +35,8 @@ def _unnamed(call: ast.Call) -> bool:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     modes = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
     text = name in {"read_text", "write_text"} or (
-        name in {"open", "fdopen"} and any(re.fullmatch(r"[rwax]\+?t?", str(mode)) for mode in modes)
+        name in {"open", "fdopen", "NamedTemporaryFile", "TemporaryFile"}
+        and any(re.fullmatch(r"[rwax]\+?t?", str(mode)) for mode in modes)
     )
     return text and "encoding" not in {keyword.arg for keyword in call.keywords}
 
