@@ -57,7 +57,7 @@ ARROW: dict[str, pa.DataType] = {
     "TIMESTAMP": pa.timestamp("us"),
 }
 OVERLAP = "1 day"  # how long after a later run's end the news of a run may still arrive
-WAIT = 5.0  # seconds for another process that holds the embedded ClickHouse
+WAIT = 30.0  # seconds for another process that holds the embedded ClickHouse
 ADD_RUNS = f"""
     INSERT INTO {LAKE}.{SCHEMA}.runs BY NAME
     WITH landed AS (
