@@ -43,7 +43,7 @@ def polars(table: str, as_of: str | None = None) -> "pl.DataFrame":
     schema, name = _parts(table)
     with duckdb(as_of) as connection, ducklake.store_errors():
         if not ducklake.columns(connection, schema, name):
-            raise DataError(f"The lake has no table {table}.", "`rainbow sql lake 'SHOW ALL TABLES'` lists them.")
+            raise DataError(f"The lake has no table {table}.", "`rainbow sql 'SHOW ALL TABLES'` lists them.")
         return connection.execute(f"FROM {ducklake.LAKE}.{ducklake.quote(schema)}.{ducklake.quote(name)}").pl()
 
 

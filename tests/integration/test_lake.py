@@ -1,9 +1,11 @@
 """The public door: each engine gives what the source has, whatever else the process has set, and only reads."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
+from real_stack import rainbow
 
 from rainbow_assets import lake
 from rainbow_assets.errors import DataError
@@ -74,6 +76,16 @@ def test_a_table_is_read_as_it_was(fresh_settings: Settings, sold: tuple[object,
 def test_what_there_is_not_is_told(sold: tuple[object, ...], ask: Callable[[], object], reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         ask()
+
+
+def test_what_the_hint_says_lists_the_tables(sold: tuple[object, ...]) -> None:
+    with pytest.raises(DataError) as caught:
+        lake.polars("marts.none")
+    name, *arguments = shlex.split(caught.value.hint.split("`")[1])
+    assert name == "rainbow"
+    done = rainbow(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "orderdetails" in done.stdout
 
 
 def test_it_only_reads(sold: tuple[object, ...]) -> None:
